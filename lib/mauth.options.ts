@@ -1,0 +1,151 @@
+import { type KeyObject } from 'node:crypto';
+import { type Agent } from 'node:http';
+
+/** A value, or a promise of one. */
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/** Versions that a message is signed with: MWS (`v1`), MWSV2 (`v2`) or both. */
+export type MAuthSignVersions = 'v1' | 'v2' | 'v1,v2';
+
+/** Where log lines go; Nest's `Logger` and `console` both fit. */
+export interface MAuthLogger {
+  log(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+/** A shared store of text, such as a Keyv store or a `@nestjs/cache-manager` cache. */
+export interface MAuthSecondLevelCache {
+  get(key: string): Promise<unknown>;
+  /** `ttl` in milliseconds. */
+  set(key: string, value: string, ttl: number): Promise<unknown>;
+  delete?(key: string): Promise<unknown>;
+}
+
+/** How public keys are cached. */
+export interface MAuthKeyOptions {
+  /** How many apps' keys are kept; the least recently used go first. Default 10,000. */
+  maxEntries?: number;
+  /** How long after its expiry a key goes on serving while the MAuth service cannot answer; 0 = never. Default 3,600. */
+  staleIfErrorSeconds?: number;
+  /** How long the MAuth service is left alone about an app after a failed look-up. Default 10. */
+  cooldownSeconds?: number;
+  /** How long an app that the MAuth service does not know stays unknown. Default 60. */
+  negativeSeconds?: number;
+  /** A store that several instances share; the cache in memory stays in front of it. Default none. */
+  secondLevel?: MAuthSecondLevelCache;
+}
+
+/** How the MAuth service is called. */
+export interface MAuthServiceOptions {
+  /** Total time for one question: connecting, sending, reading, repeating. Milliseconds. Default 3,000. */
+  deadlineMs?: number;
+  /** How many questions may be open at once. Default 50. */
+  maxOpenFetches?: number;
+  /** Allow `http:` to a host other than the loopback. Default false. */
+  allowHttp?: boolean;
+  /** For proxies and certificate authorities of your own. Default: keeps connections alive. */
+  agent?: Agent;
+}
+
+/** How bodies that nobody has read when the guard runs are held until they are verified. */
+export interface MAuthBodyOptions {
+  /** Largest body that is held, in bytes; above it the answer is 413. Default 10 MiB. */
+  maxHeldBytes?: number;
+  /** Bytes held by the whole process; above it the answer is 503. Default 128 MiB. */
+  maxHeldBytesTotal?: number;
+  /** How long a body may take to arrive, in milliseconds; after it the answer is 408. Default 30,000. */
+  timeoutMs?: number;
+}
+
+/**
+ * What the core needs to sign and to authenticate. All of it is validated once, at start-up.
+ *
+ * @example
+ * const options: MAuthOptions = {
+ *   appUuid: '5ff4257e-9c16-11e0-b048-0026bbfffe5e',
+ *   privateKeyFile: '/run/secrets/mauth.pem',
+ *   mauthUrl: 'https://mauth.example.com',
+ *   signVersions: 'v1,v2',
+ * };
+ */
+export interface MAuthOptions {
+  /** UUID of this app, as registered with the MAuth service. Required. */
+  appUuid: string;
+  /**
+   * RSA private key of this app: PKCS#1 or PKCS#8 PEM (also with literal `\n`, on one line, or as base64 of the
+   * PEM), a `KeyObject`, or ciphertext for `decryptPrivateKey`. Required to sign, and to ask the MAuth service.
+   */
+  privateKey?: string | KeyObject;
+  /** Path of a file that holds the private key in any of these forms; instead of `privateKey`. */
+  privateKeyFile?: string;
+  /** Base URL of the MAuth service. Required to authenticate, unless `findPublicKey` is set. */
+  mauthUrl?: string;
+  /** Version of the MAuth service's API (not of the protocol). Default `v1`. */
+  apiVersion?: string;
+  /** `local`: verify here with the app's public key. `remote`: let the MAuth service verify. Default `local`. */
+  mode?: 'local' | 'remote';
+  /** Versions that outgoing messages are signed with; case and spaces do not matter. Default `v1`. */
+  signVersions?: MAuthSignVersions | (string & {});
+  /** Refuse V1, which does not cover the query string. Default false. */
+  v2OnlyAuthenticate?: boolean;
+  /** Do not try V1 when V2 headers are present and inauthentic. Default false. */
+  disableFallbackToV1?: boolean;
+  /** Decrypts `privateKey` where it is not a key in any accepted form; it gets the bytes behind the base64. */
+  decryptPrivateKey?: (ciphertext: Buffer) => Promise<string | Buffer>;
+  /** Names for app UUIDs, for `@RequiresMAuth({ apps: ['rave'] })`. Default none. */
+  apps?: Record<string, string>;
+  /** How far a message's time may lie from now, in seconds, both ways. Default 300, at most 900. */
+  allowedDriftSeconds?: number;
+  /**
+   * `strict` refuses paths that a router and MAuth could read differently (encoded dot segments, `%2f`, backslash,
+   * NUL, absolute-form targets); `protocol` leaves them to the signature alone. Default `strict`.
+   */
+  pathPolicy?: 'strict' | 'protocol';
+  /** Path and query as the caller sent them, for proxies that rewrite them. It gets the framework's request. */
+  requestTarget?: (request: unknown) => string;
+  /** Status of the answer when authenticity could not be decided; 500 is what older clients answer. Default 503. */
+  undecidedStatus?: 503 | 500;
+  /** Write one line per attempt, in the wording that log pipelines of all MAuth clients share. Default true. */
+  logAttempts?: boolean;
+  /** Where log lines go. Default: Nest's logger in a Nest application, else `console`. */
+  logger?: MAuthLogger;
+  /**
+   * Finds the public key of an app, instead of the MAuth service; `undefined` = no such app. Its answers are cached
+   * like the service's; when it throws, authenticity is undecided (503).
+   */
+  findPublicKey?: (appUuid: string) => Awaitable<string | KeyObject | undefined>;
+  /** The clock, in milliseconds since 1970. Default `Date.now`. */
+  now?: () => number;
+  /** How public keys are cached. */
+  keys?: MAuthKeyOptions;
+  /** How the MAuth service is called. */
+  service?: MAuthServiceOptions;
+  /** How bodies are held until they are verified. */
+  body?: MAuthBodyOptions;
+}
+
+type Complete<T> = { readonly [K in keyof T]-?: T[K] };
+
+/** `MAuthOptions` after validation: every default filled in, frozen, and without the private key. */
+export interface MAuthSettings {
+  readonly appUuid: string;
+  readonly mauthUrl?: string;
+  readonly apiVersion: string;
+  readonly mode: 'local' | 'remote';
+  readonly signVersions: MAuthSignVersions;
+  readonly v2OnlyAuthenticate: boolean;
+  readonly disableFallbackToV1: boolean;
+  readonly apps: Readonly<Record<string, string>>;
+  readonly allowedDriftSeconds: number;
+  readonly pathPolicy: 'strict' | 'protocol';
+  readonly requestTarget?: (request: unknown) => string;
+  readonly undecidedStatus: 503 | 500;
+  readonly logAttempts: boolean;
+  readonly logger: MAuthLogger;
+  readonly findPublicKey?: (appUuid: string) => Awaitable<string | KeyObject | undefined>;
+  readonly now: () => number;
+  readonly keys: Complete<Omit<MAuthKeyOptions, 'secondLevel'>> & Pick<MAuthKeyOptions, 'secondLevel'>;
+  readonly service: Complete<Omit<MAuthServiceOptions, 'agent'>> & Pick<MAuthServiceOptions, 'agent'>;
+  readonly body: Complete<MAuthBodyOptions>;
+}
