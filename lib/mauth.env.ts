@@ -1,0 +1,81 @@
+import { isAppUuid } from './protocol/app-uuid.js';
+import { MAuthConfigurationError } from './mauth.errors.js';
+import { type MAuthOptions } from './mauth.options.js';
+import { isServiceUrl, parseSignVersions } from './mauth.settings.js';
+import { ENVIRONMENT } from './mauth.env-names.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Options from environment variables, under the names that all MAuth clients share. An empty variable counts as
+ * unset; of several names for one option the first that is set wins.
+ *
+ * Nothing is required here, so the result can be completed: `{ ...mauthOptionsFromEnv(), protect: 'routes' }`.
+ *
+ * @param env variables by name; default `process.env`
+ * @throws MAuthConfigurationError that names the variable and what it accepts
+ *
+ * @example
+ * MAuthModule.forRoot({ ...mauthOptionsFromEnv(), v2OnlyAuthenticate: true });
+ */
+export function mauthOptionsFromEnv(env: Environment = process.env): MAuthOptions {
+  const options: Partial<MAuthOptions> = {
+    appUuid: read(env, ENVIRONMENT.appUuid, appUuid),
+    privateKey: read(env, ENVIRONMENT.privateKey, text),
+    mauthUrl: read(env, ENVIRONMENT.mauthUrl, serviceUrl),
+    apiVersion: read(env, ENVIRONMENT.apiVersion, apiVersion),
+    mode: read(env, ENVIRONMENT.mode, mode),
+    signVersions: read(env, ENVIRONMENT.signVersions, signVersions) ?? rubySignVersions(env),
+    v2OnlyAuthenticate: read(env, ENVIRONMENT.v2OnlyAuthenticate, flag),
+    disableFallbackToV1: read(env, ENVIRONMENT.disableFallbackToV1, flag),
+  };
+  options.privateKeyFile = options.privateKey ? undefined : read(env, ENVIRONMENT.privateKeyFile, text);
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as MAuthOptions;
+}
+
+/** Reads the value of a variable; undefined when the value is not an accepted one. */
+interface Reader<T> {
+  (value: string): T | undefined;
+  /** What the variable accepts, for the error. */
+  accepts: string;
+}
+
+function reader<T>(accepts: string, read: (value: string) => T | undefined): Reader<T> {
+  return Object.assign(read, { accepts });
+}
+
+const text = reader('any text', (value) => value);
+const appUuid = reader('a UUID such as 5ff4257e-9c16-11e0-b048-0026bbfffe5e', (value) => (isAppUuid(value) ? value : undefined));
+const serviceUrl = reader('an https URL such as https://mauth.example.com', (value) => (isServiceUrl(value) ? value : undefined));
+const apiVersion = reader('a version such as v1', (value) => (/^[A-Za-z0-9._-]+$/.test(value) ? value : undefined));
+const signVersions = reader('v1, v2 or v1,v2', parseSignVersions);
+const mode = reader('local or remote', (value) => {
+  const lower = value.toLowerCase();
+  return lower === 'local' || lower === 'remote' ? lower : undefined;
+});
+const flag = reader('true or false', (value) => ({ true: true, false: false })[value.toLowerCase()]);
+
+function read<T>(env: Environment, names: readonly string[], reader: Reader<T>): T | undefined {
+  const name = names.find((candidate) => env[candidate]);
+  if (name === undefined) return undefined;
+  const value = reader(env[name] as string);
+  if (value !== undefined) return value;
+  // The value itself stays out of the message: it may be a secret that was put into the wrong variable.
+  throw new MAuthConfigurationError(`The environment variable ${name} must be ${reader.accepts}; correct or unset it.`);
+}
+
+/** The Ruby client's way to choose versions, for deployments that carry its variables. */
+function rubySignVersions(env: Environment): 'v1' | 'v2' | 'v1,v2' | undefined {
+  const [v2Only, v1Only] = [
+    read(env, ['MAUTH_V2_ONLY_SIGN_REQUESTS'], flag),
+    read(env, ['MAUTH_V1_ONLY_SIGN_REQUESTS'], flag),
+  ];
+  if (v2Only && v1Only) {
+    throw new MAuthConfigurationError(
+      'The environment variables MAUTH_V2_ONLY_SIGN_REQUESTS and MAUTH_V1_ONLY_SIGN_REQUESTS must not both be true; ' +
+        'set MAUTH_SIGN_VERSIONS to v1, v2 or v1,v2 instead.',
+    );
+  }
+  if (v2Only) return 'v2';
+  return v1Only === undefined ? undefined : v1Only ? 'v1' : 'v1,v2';
+}

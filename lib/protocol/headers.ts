@@ -1,0 +1,94 @@
+import { APP_UUID_LENGTH, isAppUuid } from './app-uuid.js';
+import { type MAuthVersion } from './string-to-sign.js';
+
+/** Names of the headers of each version, as they are written, and the token that opens the authentication header. */
+export const HEADERS = {
+  1: { authentication: 'X-MWS-Authentication', time: 'X-MWS-Time', token: 'MWS', end: '' },
+  2: { authentication: 'MCC-Authentication', time: 'MCC-Time', token: 'MWSV2', end: ';' },
+} as const;
+
+/** Header names with values; a value may be the list of its lines. `Headers` of the fetch API fits too. */
+export type HeaderFields =
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | Iterable<readonly [string, string]>;
+
+/** The values of one version's headers; undefined where a header is absent. */
+export interface HeaderPair {
+  authentication?: string;
+  time?: string;
+}
+
+/** What an authentication header says. */
+export interface AuthenticationHeader {
+  /** As sent, in either case; undefined when none can be read. */
+  readonly appUuid?: string;
+  /** Decoded; undefined when it is not canonical base64. */
+  readonly signature?: Buffer;
+}
+
+/** The headers that a signature is sent in. */
+export function writeHeaders(
+  version: MAuthVersion,
+  appUuid: string,
+  signature: Buffer,
+  time: string,
+): Record<string, string> {
+  const { authentication, time: timeName, token, end } = HEADERS[version];
+  return { [authentication]: `${token} ${appUuid}:${signature.toString('base64')}${end}`, [timeName]: time };
+}
+
+const PLACES = new Map<string, readonly [MAuthVersion, keyof HeaderPair]>([
+  ['x-mws-authentication', [1, 'authentication']],
+  ['x-mws-time', [1, 'time']],
+  ['mcc-authentication', [2, 'authentication']],
+  ['mcc-time', [2, 'time']],
+]);
+const LENGTHS = new Set([...PLACES.keys()].map((name) => name.length));
+
+/** Picks the MAuth headers of both versions in one pass; names are read in any case. */
+export function pickHeaders(headers: HeaderFields): Record<MAuthVersion, HeaderPair> {
+  const picked: Record<MAuthVersion, HeaderPair> = { 1: {}, 2: {} };
+  if (isIterable(headers)) {
+    for (const [name, value] of headers) pick(picked, name, value);
+  } else {
+    for (const name of Object.keys(headers)) if (LENGTHS.has(name.length)) pick(picked, name, headers[name]);
+  }
+  return picked;
+}
+
+function pick(picked: Record<MAuthVersion, HeaderPair>, name: string, value: unknown): void {
+  const place = PLACES.get(name.toLowerCase());
+  const text = place && oneLine(value);
+  if (text === undefined) return;
+  const [version, part] = place as readonly [MAuthVersion, keyof HeaderPair];
+  const before = picked[version][part];
+  picked[version][part] = before === undefined ? text : `${before}, ${text}`;
+}
+
+/** Several lines become one as Node joins them; no header that MAuth accepts looks like that. */
+function oneLine(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
+  return Array.isArray(value) && value.every((line) => typeof line === 'string') ? value.join(', ') : '';
+}
+
+function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, string]> {
+  return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function';
+}
+
+const MAX_LENGTH = 2048; // A signature of 8,192 bits takes 1,368 characters.
+
+/** Reads an authentication header; anything that does not follow the grammar to the letter has no signature. */
+export function readAuthentication(version: MAuthVersion, header: string): AuthenticationHeader {
+  const { token, end } = HEADERS[version];
+  const start = token.length + 1;
+  const colon = start + APP_UUID_LENGTH;
+  const appUuid = header.slice(start, colon);
+  if (!header.startsWith(`${token} `) || header[colon] !== ':' || !isAppUuid(appUuid)) return {};
+  if (!header.endsWith(end) || header.length > MAX_LENGTH) return { appUuid };
+  const base64 = header.slice(colon + 1, header.length - end.length);
+  const signature = Buffer.from(base64, 'base64');
+  // Buffer.from skips what it does not know; only text that comes back unchanged was base64 to the letter.
+  if (base64 === '' || signature.toString('base64') !== base64) return { appUuid };
+  return { appUuid, signature };
+}

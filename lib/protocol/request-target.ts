@@ -1,0 +1,35 @@
+import { type ByteString } from './byte-string.js';
+
+/** The target of a request, split at its first `?`; both parts as sent, nothing decoded. */
+export interface RequestTarget {
+  /** Starts with `/`. */
+  readonly path: ByteString;
+  /** Without its `?`; empty when there is none. */
+  readonly query: ByteString;
+}
+
+const METHOD = /^[A-Z][A-Z-]*$/;
+// A line feed, once decoded, would let one field of the string to sign run into the next.
+// eslint-disable-next-line no-control-regex
+const CONTROL = /[\0-\x1f\x7f]/;
+// The end of scheme and authority (RFC 3986, section 3), read as text: nothing is resolved or re-encoded.
+const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/;
+
+/** Whether the method can stand in a string to sign. */
+export function isMethod(method: unknown): method is string {
+  return typeof method === 'string' && METHOD.test(method);
+}
+
+/** Splits a target in origin form; undefined for any other form (absolute, `*`) and for control characters. */
+export function splitTarget(target: ByteString): RequestTarget | undefined {
+  if (target.charCodeAt(0) !== 0x2f || CONTROL.test(target)) return undefined;
+  const mark = target.indexOf('?');
+  if (mark < 0) return { path: target, query: '' };
+  return { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
+/** Cuts scheme and authority off a URL that is about to be signed; an empty path becomes `/`. */
+export function originForm(url: ByteString): ByteString {
+  const rest = url.replace(ABSOLUTE, '');
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : rest;
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { isAppUuid } from './app-uuid.js';
+import { type ByteString, bytesOfText, toBytes } from './byte-string.js';
+import { canonicalQuery } from './canonical-query.js';
+import { MalformedMessageError } from './malformed-message.error.js';
+import { normalizePath } from './normalized-path.js';
+import { isMethod, originForm, splitTarget, type RequestTarget } from './request-target.js';
+import { isTime } from './time.js';
+
+/** Version of the protocol: 1 = MWS, 2 = MWSV2. */
+export type MAuthVersion = 1 | 2;
+
+/** Bytes, or text that stands for its UTF-8 bytes; none is the same as empty. */
+export type MessageBody = Uint8Array | string | null | undefined;
+
+/** A request, as far as a signature covers it. */
+export interface RequestMessage {
+  /** As sent, in upper case. */
+  readonly method: string;
+  /** Path and query as sent, or an absolute URL, of which they are cut off as text. */
+  readonly url: string | Uint8Array;
+  /** The bytes on the wire. */
+  readonly body?: MessageBody;
+  readonly appUuid: string;
+  /** Seconds since 1970. */
+  readonly time: number | string;
+}
+
+/** A response, as far as a signature covers it. */
+export interface ResponseMessage {
+  /** Three digits. */
+  readonly status: number;
+  /** The bytes on the wire. */
+  readonly body?: MessageBody;
+  readonly appUuid: string;
+  /** Seconds since 1970. */
+  readonly time: number | string;
+}
+
+export type SignableMessage = RequestMessage | ResponseMessage;
+
+/** What stands before the body in a string to sign. */
+export type MessageHead = ({ readonly method: string } & RequestTarget) | { readonly status: number };
+
+/**
+ * The bytes that a signature is made over.
+ *
+ * @param version 1 (the body itself is part of the string) or 2 (its SHA-512 is)
+ * @returns bytes; V1 signs their SHA-512 in hexadecimal, V2 signs them with SHA-512
+ * @throws MalformedMessageError when a part is such that it could not be told from its neighbours
+ *
+ * @example
+ * stringToSign(2, { method: 'GET', url: '/studies?page=1', appUuid, time: 1585082925 });
+ */
+export function stringToSign(version: MAuthVersion, message: SignableMessage): Buffer {
+  const { body, appUuid } = message;
+  const head = headOf(message);
+  const time = timeOf(message.time);
+  if (!isAppUuid(appUuid)) throw new MalformedMessageError('malformed_app_uuid', 'appUuid must be a UUID.');
+  const bytes = bodyBytes(body);
+  if (version === 1) return Buffer.concat([toBytes(v1Opening(head)), bytes, toBytes(v1Closing(appUuid, time))]);
+  return toBytes(v2Text(head, sha512Hex(bytes), appUuid, time));
+}
+
+/** Checks and splits what stands before the body; throws MalformedMessageError. */
+export function headOf(message: Pick<RequestMessage, 'method' | 'url'> | Pick<ResponseMessage, 'status'>): MessageHead {
+  if ('status' in message) {
+    if (isStatus(message.status)) return { status: message.status };
+    throw new MalformedMessageError('malformed_status', 'status must be a number of three digits.');
+  }
+  if (!isMethod(message.method)) {
+    throw new MalformedMessageError('malformed_method', 'method must be upper-case letters, such as GET.');
+  }
+  const target = splitTarget(originForm(bytesOfText(message.url)));
+  if (!target) {
+    throw new MalformedMessageError(
+      'malformed_url',
+      'url must be a path that starts with "/" or an absolute URL, without control characters.',
+    );
+  }
+  return { method: message.method, ...target };
+}
+
+/** Whether the number can stand for the status of a response. */
+export function isStatus(status: unknown): status is number {
+  return Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 999;
+}
+
+/** Seconds as text; throws MalformedMessageError. */
+export function timeOf(time: number | string): string {
+  const text = String(time);
+  if (isTime(text)) return text;
+  throw new MalformedMessageError('malformed_time', 'time must be whole seconds since 1970.');
+}
+
+/** The body as bytes, without a copy where it is bytes; throws MalformedMessageError for anything else. */
+export function bodyBytes(body: MessageBody): Uint8Array {
+  if (body === null || body === undefined) return NO_BYTES;
+  if (typeof body === 'string') return Buffer.from(body, 'utf8');
+  if (body instanceof Uint8Array) return body;
+  throw new MalformedMessageError('malformed_body', 'body must be bytes, text or null.');
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** V1: all that stands before the body. */
+export function v1Opening(head: MessageHead): ByteString {
+  return 'status' in head ? `${head.status}\n` : `${head.method}\n${head.path}\n`;
+}
+
+/** V1: all that stands behind the body. */
+export function v1Closing(appUuid: string, time: string): ByteString {
+  return `\n${appUuid}\n${time}`;
+}
+
+/** V2, around the body's digest; `query` is the canonical one unless a dialect of it is given. */
+export function v2Text(
+  head: MessageHead,
+  bodyDigest: string,
+  appUuid: string,
+  time: string,
+  query?: ByteString,
+): ByteString {
+  if ('status' in head) return `${head.status}\n${bodyDigest}\n${appUuid}\n${time}`;
+  const path = normalizePath(head.path);
+  return `${head.method}\n${path}\n${bodyDigest}\n${appUuid}\n${time}\n${query ?? canonicalQuery(head.query)}`;
+}
+
+export const SHA512_OF_NOTHING = sha512Hex(NO_BYTES);
+
+export function sha512Hex(bytes: Uint8Array): string {
+  return createHash('sha512').update(bytes).digest('hex');
+}

@@ -1,0 +1,142 @@
+import { type KeyObject } from 'node:crypto';
+import { MAuthUnableToSignError } from '../mauth.errors.js';
+import { type MAuthOptions, type MAuthSignVersions } from '../mauth.options.js';
+import { parseSignVersions, resolveSettings } from '../mauth.settings.js';
+import { V1StringDigest } from '../protocol/body-digest.js';
+import { toBytes } from '../protocol/byte-string.js';
+import { writeHeaders } from '../protocol/headers.js';
+import { MalformedMessageError } from '../protocol/malformed-message.error.js';
+import { signV1Digest, signV2 } from '../protocol/signature.js';
+import {
+  bodyBytes,
+  headOf,
+  sha512Hex,
+  SHA512_OF_NOTHING,
+  timeOf,
+  v1Closing,
+  v1Opening,
+  v2Text,
+  type MAuthVersion,
+  type MessageBody,
+  type MessageHead,
+  type RequestMessage,
+  type ResponseMessage,
+} from '../protocol/string-to-sign.js';
+import { loadPrivateKey } from './own-private-key.js';
+
+/** What a signer needs of the options. */
+export type MAuthSignerOptions = Pick<
+  MAuthOptions,
+  'appUuid' | 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'findPublicKey' | 'signVersions' | 'now'
+>;
+
+/** A request to sign: `url` is path and query, or an absolute URL; `body` the very bytes that will be sent. */
+export type RequestToSign = Pick<RequestMessage, 'method' | 'url' | 'body'>;
+
+/** A response to sign: `body` is the very bytes that will be sent; HEAD, 204 and 304 have none. */
+export type ResponseToSign = Pick<ResponseMessage, 'status' | 'body'>;
+
+/** For one signature, instead of what the signer was made with. */
+export interface SignOverrides {
+  /** Seconds since 1970. */
+  time?: number;
+  signVersions?: MAuthOptions['signVersions'];
+}
+
+const VERSIONS: Readonly<Record<MAuthSignVersions, readonly MAuthVersion[]>> = {
+  v1: [1],
+  v2: [2],
+  'v1,v2': [1, 2],
+};
+
+/**
+ * Signs requests and responses as one app. The private key is parsed once and never leaves the signer.
+ *
+ * @example
+ * const signer = new MAuthSigner({ appUuid, privateKeyFile: 'key.pem', signVersions: 'v2' });
+ * const headers = await signer.signRequest({ method: 'POST', url: '/studies?page=1', body: '{}' });
+ * await fetch('https://api.example.com/studies?page=1', { method: 'POST', body: '{}', headers });
+ */
+export class MAuthSigner {
+  /** UUID of the app that signs, as it was given. */
+  readonly appUuid: string;
+  /** The versions that are signed unless a call says otherwise. */
+  readonly signVersions: MAuthSignVersions;
+  readonly #now: () => number;
+  #key: KeyObject | Promise<KeyObject> | undefined;
+
+  /** @throws MAuthConfigurationError that names the option and the remedy */
+  constructor(options: MAuthSignerOptions) {
+    const { appUuid, signVersions, now } = resolveSettings(options);
+    this.appUuid = appUuid;
+    this.signVersions = signVersions;
+    this.#now = now;
+    this.#key = loadPrivateKey(options);
+    // Whoever awaits the key gets the error; until then it must not end the process.
+    if (this.#key instanceof Promise) this.#key.catch(() => undefined);
+  }
+
+  /** Resolves when the key is there; rejects with MAuthConfigurationError when it could not be decrypted. */
+  async ready(): Promise<void> {
+    this.#key = await this.#key;
+  }
+
+  /**
+   * Exactly the headers to set on the request, by name.
+   *
+   * @throws MAuthUnableToSignError `malformed_method`, `malformed_url`, `malformed_body`, `malformed_time`,
+   * `malformed_sign_versions`, `no_private_key`; MAuthConfigurationError when the key could not be decrypted
+   */
+  signRequest(request: RequestToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+    return this.#sign(request, request.body, overrides);
+  }
+
+  /**
+   * Exactly the headers to set on the response, by name. Errors as for `signRequest`, and `malformed_status`.
+   */
+  signResponse(response: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+    return this.#sign(response, response.body, overrides);
+  }
+
+  async #sign(message: RequestToSign | ResponseToSign, body: MessageBody, overrides: SignOverrides = {}) {
+    const key = this.#key instanceof Promise ? await this.#key : this.#key;
+    if (!key) throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
+    const { head, bytes, time } = this.#checked(message, body, overrides.time);
+    const headers: Record<string, string> = {};
+    for (const version of VERSIONS[this.#versions(overrides.signVersions)]) {
+      const signature = await this.#signature(version, key, head, bytes, time);
+      Object.assign(headers, writeHeaders(version, this.appUuid, signature, time));
+    }
+    return headers;
+  }
+
+  #checked(message: RequestToSign | ResponseToSign, body: MessageBody, time?: number) {
+    try {
+      return {
+        head: headOf(message),
+        bytes: bodyBytes(body),
+        time: timeOf(time ?? Math.floor(this.#now() / 1000)),
+      };
+    } catch (cause) {
+      if (!(cause instanceof MalformedMessageError)) throw cause;
+      throw new MAuthUnableToSignError(cause.code, `The message cannot be signed: ${cause.message}`, { cause });
+    }
+  }
+
+  #signature(version: MAuthVersion, key: KeyObject, head: MessageHead, body: Uint8Array, time: string) {
+    if (version === 2) {
+      const digest = body.length === 0 ? SHA512_OF_NOTHING : sha512Hex(body);
+      return signV2(key, toBytes(v2Text(head, digest, this.appUuid, time)));
+    }
+    const digest = new V1StringDigest(v1Opening(head), v1Closing(this.appUuid, time));
+    digest.update(body);
+    return signV1Digest(key, digest.digest());
+  }
+
+  #versions(override: SignOverrides['signVersions']): MAuthSignVersions {
+    if (override === undefined) return this.signVersions;
+    const versions = parseSignVersions(override);
+    if (versions) return versions;
+    throw new MAuthUnableToSignError('malformed_sign_versions', '`signVersions` must be v1, v2 or v1,v2.');
+  }
+}
