@@ -1,0 +1,48 @@
+import { type MAuthSettings } from '../mauth.options.js';
+import { HEADERS } from '../protocol/headers.js';
+import { type MAuthVersion, type MessageHead } from '../protocol/string-to-sign.js';
+import { type MAuthFailure } from './result.js';
+
+const NONE = '[none provided]';
+const MAX_PATH = 256;
+
+type LogSettings = Pick<MAuthSettings, 'appUuid' | 'logger' | 'logAttempts'>;
+
+/** The line that log pipelines of all MAuth clients read; its wording is fixed. */
+export function logAttempt(settings: LogSettings, version?: MAuthVersion, appUuid: string = NONE): void {
+  if (!settings.logAttempts) return;
+  settings.logger.log(
+    `Mauth-client attempting to authenticate request from app with mauth app uuid ${appUuid} ` +
+      `to app with mauth app uuid ${settings.appUuid} using version ${version ? HEADERS[version].token : NONE}.`,
+  );
+}
+
+/** After V2 failed and V1 held; the wording is fixed as well. */
+export function logFallback({ logger }: LogSettings): void {
+  logger.warn('Completed successful authentication attempt after fallback to v1');
+}
+
+/** Why a message was refused: the caller never learns it, so the log must. */
+export function logFailure(
+  { logger }: LogSettings,
+  { code, status }: MAuthFailure,
+  head: MessageHead | undefined,
+  appUuid: string = NONE,
+): void {
+  const verdict = status === 401 ? 'is inauthentic' : 'could not be authenticated';
+  logger.warn(`MAuth: ${subject(head)} from app ${appUuid} ${verdict} (${code})`);
+}
+
+function subject(head: MessageHead | undefined): string {
+  if (!head) return 'a malformed request';
+  return 'status' in head ? `response ${head.status}` : `${head.method} ${printable(head.path)}`;
+}
+
+/** Text of a request, fit for a log line: short, and every character beyond plain ASCII escaped. */
+export function printable(text: string): string {
+  const short = text.length > MAX_PATH ? `${text.slice(0, MAX_PATH)}…` : text;
+  return short.replace(
+    /[^\x20-\x7e…]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

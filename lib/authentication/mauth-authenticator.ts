@@ -1,0 +1,128 @@
+import { createPublicKeys } from '../keys/create-public-keys.js';
+import { type PublicKeys } from '../keys/public-key-source.js';
+import { MAuthConfigurationError } from '../mauth.errors.js';
+import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
+import { resolveSettings } from '../mauth.settings.js';
+import { bytesOfWireText } from '../protocol/byte-string.js';
+import { type HeaderFields } from '../protocol/headers.js';
+import { isMethod, splitTarget } from '../protocol/request-target.js';
+import { isStatus, type MessageHead } from '../protocol/string-to-sign.js';
+import { MAuthSigner } from '../signing/mauth-signer.js';
+import { readClaims } from './claims.js';
+import { LocalVerification } from './local-verification.js';
+import { undecided, type MAuthResult } from './result.js';
+import { type Verification } from './verification.js';
+
+/** The head of a request as it came off the wire. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query, undecoded. In Node that is `request.url`; bytes are taken as they are. */
+  readonly url: string | Uint8Array;
+  /** A value may be the list of its lines; names are read in any case. */
+  readonly headers: HeaderFields;
+}
+
+/** A request as it came off the wire. */
+export interface RequestToAuthenticate extends RequestHead {
+  /** The bytes on the wire, or text that stands for its UTF-8 bytes; null = the request has no body. */
+  readonly body: Uint8Array | string | null;
+}
+
+/** A response as it came off the wire. */
+export interface ResponseToAuthenticate {
+  readonly status: number;
+  readonly headers: HeaderFields;
+  /** The bytes on the wire, or text that stands for its UTF-8 bytes; null = the response has no body. */
+  readonly body: Uint8Array | string | null;
+}
+
+/** What an authenticator is made of, where somebody else has already made it. */
+export interface AuthenticatorParts {
+  readonly settings: MAuthSettings;
+  /** Undefined where nothing can be authenticated: every request is then undecided. */
+  readonly keys: PublicKeys | undefined;
+}
+
+/**
+ * Finds out which app signed a message.
+ *
+ * @example
+ * const authenticator = new MAuthAuthenticator({ appUuid, privateKeyFile, mauthUrl: 'https://mauth.example.com' });
+ * const result = await authenticator.authenticateRequest({ method, url, headers, body });
+ * if (!result.authentic) return answer(result.status);
+ */
+export class MAuthAuthenticator {
+  readonly #settings: MAuthSettings;
+  readonly #keys: PublicKeys | undefined;
+
+  /** @throws MAuthConfigurationError that names the option and the remedy */
+  constructor(options: MAuthOptions | AuthenticatorParts) {
+    const { settings, keys } = 'settings' in options ? options : assembleParts(options);
+    this.#settings = settings;
+    this.#keys = keys;
+  }
+
+  /**
+   * Authenticates a request whose body is at hand. What came from outside never makes it throw: the result says
+   * 401 (inauthentic) or 503 (could not be decided), with a code for the log.
+   */
+  async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
+    return this.#authenticate(this.beginRequest(request), request);
+  }
+
+  /** Authenticates a response whose body is at hand, on the same terms. */
+  async authenticateResponse(response: ResponseToAuthenticate): Promise<MAuthResult> {
+    const head = isStatus(response.status) ? { status: response.status } : undefined;
+    return this.#authenticate(this.#begin(head, response.headers), response);
+  }
+
+  /** Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else. */
+  beginRequest({ method, url, headers }: RequestHead): Verification {
+    return this.#begin(requestHead(method, url), headers);
+  }
+
+  #begin(head: MessageHead | undefined, headers: HeaderFields): Verification {
+    return new LocalVerification(this.#settings, this.#keys, head, readClaims(headers ?? {}, this.#settings));
+  }
+
+  async #authenticate(
+    verification: Verification,
+    { headers, body }: Pick<RequestToAuthenticate, 'headers' | 'body'>,
+  ): Promise<MAuthResult> {
+    if (!verification.rejected && !isBodyAtHand(headers, body)) return undecided('body_unavailable');
+    const lookup = verification.findKey();
+    const failure = lookup instanceof Promise ? await lookup : lookup;
+    if (failure) return failure;
+    if (body) verification.update(typeof body === 'string' ? Buffer.from(body, 'utf8') : body);
+    return verification.conclude();
+  }
+}
+
+function requestHead(method: string, url: string | Uint8Array): MessageHead | undefined {
+  if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;
+  const target = splitTarget(bytesOfWireText(url));
+  return target && { method, ...target };
+}
+
+/** "No bytes seen" is not "no body": what the headers announce must be there. */
+function isBodyAtHand(headers: HeaderFields, body: unknown): boolean {
+  if (typeof body === 'string' || body instanceof Uint8Array) return true;
+  if (body !== null) return false;
+  const fields = headers as Iterable<readonly [string, unknown]>;
+  for (const [name, value] of Symbol.iterator in headers ? fields : Object.entries(headers)) {
+    const lower = name.toLowerCase();
+    if (lower === 'transfer-encoding' && value !== undefined) return false;
+    if (lower === 'content-length' && value !== undefined && !/^0+$/.test(String(value))) return false;
+  }
+  return true;
+}
+
+function assembleParts(options: MAuthOptions): AuthenticatorParts {
+  const settings = resolveSettings(options);
+  const signer = new MAuthSigner(options);
+  const keys = createPublicKeys(settings, signer);
+  if (keys) return { settings, keys };
+  throw new MAuthConfigurationError(
+    'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; set one of them.',
+  );
+}

@@ -1,0 +1,42 @@
+export {
+  MAuthAuthenticator,
+  type AuthenticatorParts,
+  type RequestHead,
+  type RequestToAuthenticate,
+  type ResponseToAuthenticate,
+} from './authentication/mauth-authenticator.js';
+export {
+  type MAuthFailure,
+  type MAuthFailureCode,
+  type MAuthIdentity,
+  type MAuthInauthenticCode,
+  type MAuthResult,
+  type MAuthUndecidedCode,
+} from './authentication/result.js';
+export { type Verification } from './authentication/verification.js';
+export { mauthOptionsFromEnv } from './mauth.env.js';
+export {
+  MAuthConfigurationError,
+  MAuthInauthenticError,
+  MAuthUnableToAuthenticateError,
+  MAuthUnableToSignError,
+} from './mauth.errors.js';
+export {
+  type MAuthBodyOptions,
+  type MAuthKeyOptions,
+  type MAuthLogger,
+  type MAuthOptions,
+  type MAuthOptions as MAuthModuleOptions,
+  type MAuthSecondLevelCache,
+  type MAuthServiceOptions,
+  type MAuthSettings,
+  type MAuthSignVersions,
+} from './mauth.options.js';
+export { type HeaderFields } from './protocol/headers.js';
+export {
+  MAuthSigner,
+  type MAuthSignerOptions,
+  type RequestToSign,
+  type ResponseToSign,
+  type SignOverrides,
+} from './signing/mauth-signer.js';
