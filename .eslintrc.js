@@ -26,7 +26,7 @@ module.exports = {
   extends: ['plugin:@typescript-eslint/recommended-type-checked'],
   ignorePatterns: ['.eslintrc.js', 'dist', 'coverage', 'reports', '.matrix', '.stryker-tmp'],
   rules: {
-    '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+    '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
     eqeqeq: 'error',
     'no-console': 'error',

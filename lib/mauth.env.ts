@@ -30,7 +30,9 @@ export function mauthOptionsFromEnv(env: Environment = process.env): MAuthOption
     disableFallbackToV1: read(env, ENVIRONMENT.disableFallbackToV1, flag),
   };
   options.privateKeyFile = options.privateKey ? undefined : read(env, ENVIRONMENT.privateKeyFile, text);
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as unknown as MAuthOptions;
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as MAuthOptions;
 }
 
 /** Reads the value of a variable; undefined when the value is not an accepted one. */
@@ -45,9 +47,15 @@ function reader<T>(accepts: string, read: (value: string) => T | undefined): Rea
 }
 
 const text = reader('any text', (value) => value);
-const appUuid = reader('a UUID such as 5ff4257e-9c16-11e0-b048-0026bbfffe5e', (value) => (isAppUuid(value) ? value : undefined));
-const serviceUrl = reader('an https URL such as https://mauth.example.com', (value) => (isServiceUrl(value) ? value : undefined));
-const apiVersion = reader('a version such as v1', (value) => (/^[A-Za-z0-9._-]+$/.test(value) ? value : undefined));
+const appUuid = reader('a UUID such as 5ff4257e-9c16-11e0-b048-0026bbfffe5e', (value) =>
+  isAppUuid(value) ? value : undefined,
+);
+const serviceUrl = reader('an https URL such as https://mauth.example.com', (value) =>
+  isServiceUrl(value) ? value : undefined,
+);
+const apiVersion = reader('a version such as v1', (value) =>
+  /^[A-Za-z0-9._-]+$/.test(value) ? value : undefined,
+);
 const signVersions = reader('v1, v2 or v1,v2', parseSignVersions);
 const mode = reader('local or remote', (value) => {
   const lower = value.toLowerCase();
@@ -61,7 +69,9 @@ function read<T>(env: Environment, names: readonly string[], reader: Reader<T>):
   const value = reader(env[name] as string);
   if (value !== undefined) return value;
   // The value itself stays out of the message: it may be a secret that was put into the wrong variable.
-  throw new MAuthConfigurationError(`The environment variable ${name} must be ${reader.accepts}; correct or unset it.`);
+  throw new MAuthConfigurationError(
+    `The environment variable ${name} must be ${reader.accepts}; correct or unset it.`,
+  );
 }
 
 /** The Ruby client's way to choose versions, for deployments that carry its variables. */

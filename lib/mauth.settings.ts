@@ -41,8 +41,16 @@ export function isServiceUrl(value: string): boolean {
 export function resolveSettings(options: MAuthOptions): MAuthSettings {
   const result = v.safeParse(SCHEMA, options ?? {});
   if (!result.success) throw new MAuthConfigurationError(result.issues.map(explain).join(' '));
-  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, http: _http, responses: _responses, ...rest } = result.output;
-  if (privateKey && privateKeyFile) throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
+  const {
+    privateKey,
+    privateKeyFile,
+    decryptPrivateKey: _decrypt,
+    http: _http,
+    responses: _responses,
+    ...rest
+  } = result.output;
+  if (privateKey && privateKeyFile)
+    throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
   if (!privateKey && !privateKeyFile && !rest.findPublicKey) {
     throw wrong('privateKey', 'or `privateKeyFile` is required to sign; set one of them.');
   }
@@ -52,19 +60,23 @@ export function resolveSettings(options: MAuthOptions): MAuthSettings {
 const optionalText = v.optional(v.string('must be text.'));
 const flag = (byDefault: boolean) => v.optional(v.boolean('must be true or false.'), byDefault);
 const uuid = v.custom<string>(isAppUuid, 'must be a UUID such as 5ff4257e-9c16-11e0-b048-0026bbfffe5e.');
-const anyFunction = <T>() => v.optional(v.custom<T>((value) => typeof value === 'function', 'must be a function.'));
+const anyFunction = <T>() =>
+  v.optional(v.custom<T>((value) => typeof value === 'function', 'must be a function.'));
 const isObject = (value: unknown) => typeof value === 'object' && value !== null;
 
 /** A whole number between two bounds. */
 function whole(byDefault: number, least: number, most = Number.MAX_SAFE_INTEGER) {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
-  const accepts = (value: unknown) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+  const accepts = (value: unknown) =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
   return v.optional(v.custom<number>(accepts, `must be a whole number ${bounds}.`), byDefault);
 }
 
 const methods = <T>(...names: string[]) =>
   v.custom<T>(
-    (value) => isObject(value) && names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
+    (value) =>
+      isObject(value) &&
+      names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
     `must be an object with the methods ${names.join(', ')}.`,
   );
 
@@ -137,9 +149,13 @@ const SCHEMA = v.strictObject({
 function explain(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue) ?? '';
   // The issue's own text may quote what it received; only texts written above are repeated.
-  if (issue.expected === 'never') return wrong(path, 'is not an option; remove it or correct its name.').message;
+  if (issue.expected === 'never')
+    return wrong(path, 'is not an option; remove it or correct its name.').message;
   if (issue.received === 'undefined') return wrong(path, 'is required; set it.').message;
-  return wrong(path, issue.kind === 'schema' && issue.type === 'strict_object' ? 'must be an object.' : issue.message).message;
+  return wrong(
+    path,
+    issue.kind === 'schema' && issue.type === 'strict_object' ? 'must be an object.' : issue.message,
+  ).message;
 }
 
 function wrong(option: string, remedy: string): MAuthConfigurationError {
@@ -148,9 +164,20 @@ function wrong(option: string, remedy: string): MAuthConfigurationError {
   return new MAuthConfigurationError(`MAuth option \`${option}\`${variables} ${remedy}`);
 }
 
-type Checked = Omit<v.InferOutput<typeof SCHEMA>, 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http' | 'responses'>;
+type Checked = Omit<
+  v.InferOutput<typeof SCHEMA>,
+  'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http' | 'responses'
+>;
 
-function frozen({ logger = console, now = Date.now, keys, service, body, apps, ...rest }: Checked): MAuthSettings {
+function frozen({
+  logger = console,
+  now = Date.now,
+  keys,
+  service,
+  body,
+  apps,
+  ...rest
+}: Checked): MAuthSettings {
   return Object.freeze({
     ...rest,
     logger,

@@ -73,7 +73,11 @@ function readClaim(
   const drift = Math.abs(Math.floor(now() / 1000) - Number(time));
   // Written so that a clock that answers NaN refuses everything.
   if (!(drift <= allowedDriftSeconds)) return { appUuid, failure: inauthentic('time_out_of_range') };
-  return { appUuid, claim: { version, appUuid, signature, time }, failure: inauthentic('signature_mismatch') };
+  return {
+    appUuid,
+    claim: { version, appUuid, signature, time },
+    failure: inauthentic('signature_mismatch'),
+  };
 }
 
 function livingOf({ claim }: ReadClaim): Claim[] {

@@ -38,7 +38,8 @@ export class LocalVerification implements Verification {
   ) {
     const { live, failure } = claims;
     this.rejected = live.length === 0 ? failure : head ? undefined : inauthentic('malformed_request');
-    this.#hashed = head && !this.rejected ? live.map((claim) => ({ claim, digest: digestOf(claim, head) })) : [];
+    this.#hashed =
+      head && !this.rejected ? live.map((claim) => ({ claim, digest: digestOf(claim, head) })) : [];
   }
 
   update(chunk: Uint8Array): void {
@@ -96,7 +97,10 @@ export class LocalVerification implements Verification {
   }
 
   /** The signature does not match, but the app may have a new key. */
-  async #verifyWithNewerKey(used: KeyObject, digests: readonly { claim: Claim; digest: string }[]): Promise<MAuthResult> {
+  async #verifyWithNewerKey(
+    used: KeyObject,
+    digests: readonly { claim: Claim; digest: string }[],
+  ): Promise<MAuthResult> {
     const newer = await this.keys?.findNewer(this.#appUuid, used).catch(() => undefined);
     return (newer && this.#verify(newer, digests)) ?? this.#refuse(this.claims.failure);
   }
@@ -107,9 +111,15 @@ function digestOf({ version, appUuid, time }: Claim, head: MessageHead): V1Strin
 }
 
 /** Whether the claim's signature is one over this message: the canonical string, then those of other clients. */
-function holds({ version, appUuid, time, signature }: Claim, head: MessageHead, digest: string, key: KeyObject): boolean {
+function holds(
+  { version, appUuid, time, signature }: Claim,
+  head: MessageHead,
+  digest: string,
+  key: KeyObject,
+): boolean {
   if (version === 1) return verifyV1Digest(key, digest, signature);
-  const verify = (query?: string) => verifyV2(key, toBytes(v2Text(head, digest, appUuid, time, query)), signature);
+  const verify = (query?: string) =>
+    verifyV2(key, toBytes(v2Text(head, digest, appUuid, time, query)), signature);
   if (verify()) return true;
   return 'query' in head && dialectQueries(head.query).some(verify);
 }

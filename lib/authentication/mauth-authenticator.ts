@@ -109,12 +109,20 @@ function isBodyAtHand(headers: HeaderFields, body: unknown): boolean {
   if (typeof body === 'string' || body instanceof Uint8Array) return true;
   if (body !== null) return false;
   const fields = headers as Iterable<readonly [string, unknown]>;
-  for (const [name, value] of Symbol.iterator in headers ? fields : Object.entries(headers)) {
-    const lower = name.toLowerCase();
-    if (lower === 'transfer-encoding' && value !== undefined) return false;
-    if (lower === 'content-length' && value !== undefined && !/^0+$/.test(String(value))) return false;
+  for (const field of Symbol.iterator in headers ? fields : Object.entries(headers)) {
+    if (announcesBody(...field)) return false;
   }
   return true;
+}
+
+function announcesBody(name: string, value: unknown): boolean {
+  const lower = name.toLowerCase();
+  if (value === undefined) return false;
+  return lower === 'transfer-encoding' || (lower === 'content-length' && !isZero(value));
+}
+
+function isZero(length: unknown): boolean {
+  return typeof length === 'string' && /^0+$/.test(length);
 }
 
 function assembleParts(options: MAuthOptions): AuthenticatorParts {

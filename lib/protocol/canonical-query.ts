@@ -10,7 +10,10 @@ const TRAILING_EMPTY_PIECE = '&';
 const ESCAPE = /%([0-9A-Fa-f]{2})/g;
 const TO_ENCODE = /[^A-Za-z0-9\-_.~]/;
 const EACH_TO_ENCODE = /[^A-Za-z0-9\-_.~]/g;
-const ENCODED = Array.from({ length: 256 }, (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`);
+const ENCODED = Array.from(
+  { length: 256 },
+  (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
+);
 
 /** The query of a V2 string to sign; `query` is without its `?`. */
 export function canonicalQuery(query: ByteString): ByteString {
@@ -48,7 +51,7 @@ export function joinParameters(
 
 /** Upper-case `%XX`. */
 export function encodeByte(byte: ByteString): string {
-  return ENCODED[byte.charCodeAt(0)] as string;
+  return ENCODED[byte.charCodeAt(0)];
 }
 
 export function compare(a: string, b: string): number {

@@ -9,8 +9,7 @@ export const HEADERS = {
 
 /** Header names with values; a value may be the list of its lines. `Headers` of the fetch API fits too. */
 export type HeaderFields =
-  | Readonly<Record<string, string | readonly string[] | undefined>>
-  | Iterable<readonly [string, string]>;
+  Readonly<Record<string, string | readonly string[] | undefined>> | Iterable<readonly [string, string]>;
 
 /** The values of one version's headers; undefined where a header is absent. */
 export interface HeaderPair {

@@ -7,7 +7,9 @@ const LOWER_CASE_ESCAPE = /%[a-f0-9]{2}/g;
 /** The path of a V2 string to sign: dot segments removed, then slashes squeezed, then percent escapes in upper case. */
 export function normalizePath(path: ByteString): ByteString {
   const squeezed = removeDotSegments(path).replace(SLASHES, '/');
-  return squeezed.includes('%') ? squeezed.replace(LOWER_CASE_ESCAPE, (escape) => escape.toUpperCase()) : squeezed;
+  return squeezed.includes('%')
+    ? squeezed.replace(LOWER_CASE_ESCAPE, (escape) => escape.toUpperCase())
+    : squeezed;
 }
 
 /** RFC 3986, section 5.2.4, for a path that starts with `/`; only literal dots count, `%2e` is no dot. */

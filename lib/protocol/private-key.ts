@@ -36,7 +36,10 @@ function decodedPem(text: string): string | undefined {
 /** The one accepted block, written with lines as OpenSSL wants them. */
 function asBlock(pem: string): string {
   if (ENCRYPTED.test(pem)) {
-    throw new UnusableKeyError('wrong_key_type', 'The private key is encrypted with a passphrase: decrypt it first.');
+    throw new UnusableKeyError(
+      'wrong_key_type',
+      'The private key is encrypted with a passphrase: decrypt it first.',
+    );
   }
   const block = BLOCK.exec(pem);
   const lines = block?.[2]?.replace(/\s+/g, '').match(LINE);

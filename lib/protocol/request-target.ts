@@ -10,7 +10,6 @@ export interface RequestTarget {
 
 const METHOD = /^[A-Z][A-Z-]*$/;
 // A line feed, once decoded, would let one field of the string to sign run into the next.
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\0-\x1f\x7f]/;
 // The end of scheme and authority (RFC 3986, section 3), read as text: nothing is resolved or re-encoded.
 const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/;

@@ -28,10 +28,14 @@ const MAX_EXPONENT = 2n ** 32n;
 
 /** Checks that a key is RSA, of 2,048 to 8,192 bits, with an odd exponent from 65,537 to 2^32; throws UnusableKeyError. */
 export function checkRsaKey(key: KeyObject): KeyObject {
-  if (key.asymmetricKeyType !== 'rsa') throw new UnusableKeyError('wrong_key_type', 'The key is not an RSA key.');
+  if (key.asymmetricKeyType !== 'rsa')
+    throw new UnusableKeyError('wrong_key_type', 'The key is not an RSA key.');
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < MIN_BITS || modulusLength > MAX_BITS) {
-    throw new UnusableKeyError('weak_key', `The key has ${modulusLength} bits; ${MIN_BITS} to ${MAX_BITS} are accepted.`);
+    throw new UnusableKeyError(
+      'weak_key',
+      `The key has ${modulusLength} bits; ${MIN_BITS} to ${MAX_BITS} are accepted.`,
+    );
   }
   if (publicExponent < MIN_EXPONENT || publicExponent > MAX_EXPONENT || publicExponent % 2n === 0n) {
     throw new UnusableKeyError('weak_key', 'The public exponent of the key must be odd, and 65537 or more.');

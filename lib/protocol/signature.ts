@@ -19,7 +19,10 @@ export function signV2(privateKey: KeyObject, message: Uint8Array): Promise<Buff
 
 /** V1 signature over the hexadecimal SHA-512 of a string to sign: PKCS#1 type 1 padding, without DigestInfo. */
 export function signV1Digest(privateKey: KeyObject, digest: string): Buffer {
-  return privateEncrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, Buffer.from(digest, 'latin1'));
+  return privateEncrypt(
+    { key: privateKey, padding: constants.RSA_PKCS1_PADDING },
+    Buffer.from(digest, 'latin1'),
+  );
 }
 
 /**
@@ -68,7 +71,10 @@ export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: 
   expected[start - 1] = 0;
   expected.write(digest, start, 'latin1');
   try {
-    return timingSafeEqual(publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature), expected);
+    return timingSafeEqual(
+      publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature),
+      expected,
+    );
   } catch {
     return false; // The signature, read as a number, is not below the modulus.
   }

@@ -58,12 +58,15 @@ export function stringToSign(version: MAuthVersion, message: SignableMessage): B
   const time = timeOf(message.time);
   if (!isAppUuid(appUuid)) throw new MalformedMessageError('malformed_app_uuid', 'appUuid must be a UUID.');
   const bytes = bodyBytes(body);
-  if (version === 1) return Buffer.concat([toBytes(v1Opening(head)), bytes, toBytes(v1Closing(appUuid, time))]);
+  if (version === 1)
+    return Buffer.concat([toBytes(v1Opening(head)), bytes, toBytes(v1Closing(appUuid, time))]);
   return toBytes(v2Text(head, sha512Hex(bytes), appUuid, time));
 }
 
 /** Checks and splits what stands before the body; throws MalformedMessageError. */
-export function headOf(message: Pick<RequestMessage, 'method' | 'url'> | Pick<ResponseMessage, 'status'>): MessageHead {
+export function headOf(
+  message: Pick<RequestMessage, 'method' | 'url'> | Pick<ResponseMessage, 'status'>,
+): MessageHead {
   if ('status' in message) {
     if (isStatus(message.status)) return { status: message.status };
     throw new MalformedMessageError('malformed_status', 'status must be a number of three digits.');

@@ -100,7 +100,8 @@ export class MAuthSigner {
 
   async #sign(message: RequestToSign | ResponseToSign, body: MessageBody, overrides: SignOverrides = {}) {
     const key = this.#key instanceof Promise ? await this.#key : this.#key;
-    if (!key) throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
+    if (!key)
+      throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
     const { head, bytes, time } = this.#checked(message, body, overrides.time);
     const headers: Record<string, string> = {};
     for (const version of VERSIONS[this.#versions(overrides.signVersions)]) {
@@ -119,7 +120,9 @@ export class MAuthSigner {
       };
     } catch (cause) {
       if (!(cause instanceof MalformedMessageError)) throw cause;
-      throw new MAuthUnableToSignError(cause.code, `The message cannot be signed: ${cause.message}`, { cause });
+      throw new MAuthUnableToSignError(cause.code, `The message cannot be signed: ${cause.message}`, {
+        cause,
+      });
     }
   }
 

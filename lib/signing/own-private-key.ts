@@ -22,7 +22,10 @@ export function loadPrivateKey(options: PrivateKeyOptions): KeyObject | Promise<
   const key = explained(option, () => readPrivateKey(text));
   if (key) return key;
   if (decryptPrivateKey) return decrypt(option, text, decryptPrivateKey);
-  throw unusable(option, 'is not a private key in any accepted form; give a PEM, or set `decryptPrivateKey` for ciphertext.');
+  throw unusable(
+    option,
+    'is not a private key in any accepted form; give a PEM, or set `decryptPrivateKey` for ciphertext.',
+  );
 }
 
 function readKeyFile(path: string): string {
@@ -30,7 +33,10 @@ function readKeyFile(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (cause) {
     const { code = 'unknown error' } = cause as NodeJS.ErrnoException;
-    throw unusable('privateKeyFile', `names a file that cannot be read (${code}); check the path and its permissions.`);
+    throw unusable(
+      'privateKeyFile',
+      `names a file that cannot be read (${code}); check the path and its permissions.`,
+    );
   }
 }
 
@@ -60,6 +66,12 @@ function explained<T>(option: string, read: () => T): T {
 }
 
 function unusable(option: string, remedy: string, options?: ErrorOptions): MAuthConfigurationError {
-  const variables = { privateKey: ' (environment: PRIVATE_KEY)', privateKeyFile: ' (environment: MAUTH_PRIVATE_KEY_FILE)' };
-  return new MAuthConfigurationError(`MAuth option \`${option}\`${variables[option as 'privateKey']} ${remedy}`, options);
+  const variables = {
+    privateKey: ' (environment: PRIVATE_KEY)',
+    privateKeyFile: ' (environment: MAUTH_PRIVATE_KEY_FILE)',
+  };
+  return new MAuthConfigurationError(
+    `MAuth option \`${option}\`${variables[option as 'privateKey']} ${remedy}`,
+    options,
+  );
 }

@@ -27,11 +27,17 @@ describeWithSuites('The public protocol test suite', (path) => {
     ['MWS', 1, 'v1', 5, 5, 4],
     ['MWSV2', 2, 'v2', 19, 18, 18],
   ] as const)('%s', (folder, version, signVersions, verifying, signing, strings) => {
-    const cases = readdirSync(join(suite, 'protocols', folder)).map((name) => readCase(join(suite, 'protocols', folder), name));
+    const cases = readdirSync(join(suite, 'protocols', folder)).map((name) =>
+      readCase(join(suite, 'protocols', folder), name),
+    );
 
     it(`has ${verifying} cases to verify, ${signing} to sign, ${strings} strings to sign`, () => {
       const toSign = cases.filter(({ decoded }) => !decoded);
-      expect([cases.length, toSign.length, toSign.filter(({ sts }) => sts).length]).toEqual([verifying, signing, strings]);
+      expect([cases.length, toSign.length, toSign.filter(({ sts }) => sts).length]).toEqual([
+        verifying,
+        signing,
+        strings,
+      ]);
     });
 
     it.each(cases.filter(({ decoded }) => !decoded))('signs $name', async ({ request, headers, sts }) => {
@@ -46,14 +52,19 @@ describeWithSuites('The public protocol test suite', (path) => {
 
     it.each(cases)('refuses $name after tampering', async ({ request, headers }) => {
       const signed = { ...request, headers };
-      const other = await new MAuthSigner({ appUuid, privateKey: otherKey() }).signRequest(request, { time, signVersions });
+      const other = await new MAuthSigner({ appUuid, privateKey: otherKey() }).signRequest(request, {
+        time,
+        signVersions,
+      });
       const forgeries: Record<string, RequestToAuthenticate> = {
         body: { ...signed, body: Buffer.concat([Buffer.from(signed.body ?? ''), Buffer.from('x')]) },
         method: { ...signed, method: 'PUT' },
         path: { ...signed, url: signed.url.replace(/^[^?]*/, '$&x') },
         time: { ...signed, headers: { ...headers, [timeName(version)]: String(time + 1) } },
         key: { ...signed, headers: other },
-        ...(version === 2 && { query: { ...signed, url: `${signed.url}${signed.url.includes('?') ? '&' : '?'}x=1` } }),
+        ...(version === 2 && {
+          query: { ...signed, url: `${signed.url}${signed.url.includes('?') ? '&' : '?'}x=1` },
+        }),
       };
       for (const [part, forgery] of Object.entries(forgeries)) {
         expect([part, await authenticator.authenticateRequest(forgery)]).toEqual([
