@@ -1,4 +1,5 @@
 import { createPublicKeys } from '../keys/create-public-keys.js';
+import { type AuthenticationTickets } from '../keys/authentication-tickets.js';
 import { type PublicKeys } from '../keys/public-key-source.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
@@ -6,10 +7,11 @@ import { resolveSettings } from '../mauth.settings.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { type HeaderFields } from '../protocol/headers.js';
 import { isMethod, splitTarget } from '../protocol/request-target.js';
-import { isStatus, type MessageHead } from '../protocol/string-to-sign.js';
+import { isStatus } from '../protocol/string-to-sign.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
+import { RemoteVerification, type SplitRequest } from './remote-verification.js';
 import { undecided, type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
 
@@ -41,6 +43,8 @@ export interface AuthenticatorParts {
   readonly settings: MAuthSettings;
   /** Undefined where nothing can be authenticated: every request is then undecided. */
   readonly keys: PublicKeys | undefined;
+  /** Required in remote mode: who decides about requests. */
+  readonly tickets?: AuthenticationTickets;
 }
 
 /**
@@ -54,12 +58,14 @@ export interface AuthenticatorParts {
 export class MAuthAuthenticator {
   readonly #settings: MAuthSettings;
   readonly #keys: PublicKeys | undefined;
+  readonly #tickets: AuthenticationTickets | undefined;
 
   /** @throws MAuthConfigurationError that names the option and the remedy */
   constructor(options: MAuthOptions | AuthenticatorParts) {
-    const { settings, keys } = 'settings' in options ? options : assembleParts(options);
+    const { settings, keys, tickets } = 'settings' in options ? options : assembleParts(options);
     this.#settings = settings;
     this.#keys = keys;
+    this.#tickets = tickets;
   }
 
   /**
@@ -73,16 +79,16 @@ export class MAuthAuthenticator {
   /** Authenticates a response whose body is at hand, on the same terms. */
   async authenticateResponse(response: ResponseToAuthenticate): Promise<MAuthResult> {
     const head = isStatus(response.status) ? { status: response.status } : undefined;
-    return this.#authenticate(this.#begin(head, response.headers), response);
+    const claims = readClaims(response.headers ?? {}, this.#settings);
+    return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), response);
   }
 
   /** Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else. */
   beginRequest({ method, url, headers }: RequestHead): Verification {
-    return this.#begin(requestHead(method, url), headers);
-  }
-
-  #begin(head: MessageHead | undefined, headers: HeaderFields): Verification {
-    return new LocalVerification(this.#settings, this.#keys, head, readClaims(headers ?? {}, this.#settings));
+    const head = requestHead(method, url);
+    const claims = readClaims(headers ?? {}, this.#settings);
+    if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims);
+    return new LocalVerification(this.#settings, this.#keys, head, claims);
   }
 
   async #authenticate(
@@ -98,7 +104,7 @@ export class MAuthAuthenticator {
   }
 }
 
-function requestHead(method: string, url: string | Uint8Array): MessageHead | undefined {
+function requestHead(method: string, url: string | Uint8Array): SplitRequest | undefined {
   if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;
   const target = splitTarget(bytesOfWireText(url));
   return target && { method, ...target };

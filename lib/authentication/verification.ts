@@ -1,22 +1,66 @@
-import { type Claims } from './claims.js';
-import { type MAuthFailure, type MAuthResult } from './result.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { type MessageHead } from '../protocol/string-to-sign.js';
+import { logAttempt, logFailure, logFallback } from './attempt-log.js';
+import { type Claim, type Claims } from './claims.js';
+import { inauthentic, type MAuthFailure, type MAuthResult } from './result.js';
 
 /**
  * One message on its way through verification: headers, UUID, time, method and target are checked when it begins;
  * then the key is found; then the body arrives; then the signature is verified. A message that fails early costs
  * no hash, no RSA and no look-up.
  */
-export interface Verification {
+export abstract class Verification {
   /** Set when the message is already known to be inauthentic: its body need not be looked at. */
   readonly rejected: MAuthFailure | undefined;
-  readonly claims: Claims;
+
+  constructor(
+    protected readonly settings: MAuthSettings,
+    /** Undefined when method or target are such as nobody can sign. */
+    protected readonly head: MessageHead | undefined,
+    readonly claims: Claims,
+  ) {
+    const { live, failure } = claims;
+    this.rejected = live.length === 0 ? failure : head ? undefined : inauthentic('malformed_request');
+  }
+
   /** The next bytes of the body, in order. The chunk may be reused afterwards. */
-  update(chunk: Uint8Array): void;
+  abstract update(chunk: Uint8Array): void;
+
   /**
    * Finds the app's public key. Resolves to a failure, or to undefined when verification can go on. A key that is
    * at hand costs no turn of the event loop. To be called once, also for a rejected message: it writes the log line.
    */
-  findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined>;
+  abstract findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined>;
+
   /** All bytes have been given to `update`: verifies. To be called once, after `findKey` found no failure. */
-  conclude(): MAuthResult | Promise<MAuthResult>;
+  abstract conclude(): MAuthResult | Promise<MAuthResult>;
+
+  /** The app that the live claims name, in lower case. */
+  protected get appUuid(): string {
+    return this.claims.appUuid?.toLowerCase() ?? '';
+  }
+
+  /** The first attempt begins. */
+  protected attempt(): void {
+    logAttempt(this.settings, this.claims.version, this.claims.appUuid);
+  }
+
+  /** A claim is about to be tried; V1 behind a V2 that did not hold is an attempt of its own. */
+  protected attemptClaim({ version, appUuid }: Claim): void {
+    if (this.#isFallback(version)) logAttempt(this.settings, version, appUuid);
+  }
+
+  protected accept({ version }: Claim): MAuthResult {
+    if (this.#isFallback(version)) logFallback(this.settings);
+    return { authentic: true, appUuid: this.appUuid, protocolVersion: version };
+  }
+
+  protected refuse(failure: MAuthFailure): MAuthFailure {
+    logFailure(this.settings, failure, this.head, this.claims.appUuid);
+    return failure;
+  }
+
+  #isFallback(version: Claim['version']): boolean {
+    return version !== this.claims.version;
+  }
 }

@@ -27,6 +27,17 @@ export function toBytes(text: ByteString): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text that the bytes are in UTF-8, if they are: replacement characters would let different bytes meet. */
+export function textOfBytes(bytes: ByteString): string | undefined {
+  try {
+    return UTF8.decode(toBytes(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
 function latin1(bytes: Uint8Array): ByteString {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

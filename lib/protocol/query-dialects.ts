@@ -1,4 +1,4 @@
-import { type ByteString, toBytes } from './byte-string.js';
+import { textOfBytes, type ByteString } from './byte-string.js';
 import {
   byNameThenValue,
   canonicalQuery,
@@ -62,18 +62,7 @@ function dropEmptyPiecesAndSortByUtf16(query: ByteString): ByteString | undefine
 }
 
 function decodedText({ name, value }: QueryParameter): { name?: string; value?: string } {
-  return { name: utf8(name), value: utf8(value) };
-}
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-/** The text that the bytes are in UTF-8, if they are: replacement characters would let different bytes meet. */
-function utf8(bytes: ByteString): string | undefined {
-  try {
-    return UTF8.decode(toBytes(bytes));
-  } catch {
-    return undefined;
-  }
+  return { name: textOfBytes(name), value: textOfBytes(value) };
 }
 
 function encodeByteButSlash(byte: ByteString): string {

@@ -1,0 +1,78 @@
+import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { textOfBytes } from '../protocol/byte-string.js';
+import { type MessageHead } from '../protocol/string-to-sign.js';
+import { type AuthenticationTicket, type AuthenticationTickets } from '../keys/authentication-tickets.js';
+import { type Claim, type Claims } from './claims.js';
+import {
+  inauthentic,
+  undecided,
+  type MAuthFailure,
+  type MAuthResult,
+  type MAuthUndecidedCode,
+} from './result.js';
+import { Verification } from './verification.js';
+
+/** A request whose method and target are in order. */
+export type SplitRequest = Extract<MessageHead, { method: string }>;
+
+/** Lets the MAuth service verify. The service wants the body itself, so it is kept. */
+export class RemoteVerification extends Verification {
+  readonly #tickets: AuthenticationTickets;
+  readonly #body: Buffer[] = [];
+
+  constructor(
+    settings: MAuthSettings,
+    tickets: AuthenticationTickets,
+    protected override readonly head: SplitRequest | undefined,
+    claims: Claims,
+  ) {
+    super(settings, head, claims);
+    this.#tickets = tickets;
+  }
+
+  update(chunk: Uint8Array): void {
+    if (!this.rejected) this.#body.push(Buffer.from(chunk));
+  }
+
+  findKey(): MAuthFailure | undefined {
+    this.attempt();
+    if (this.rejected) return this.refuse(this.rejected);
+    return undefined;
+  }
+
+  async conclude(): Promise<MAuthResult> {
+    const body = Buffer.concat(this.#body).toString('base64');
+    try {
+      for (const claim of this.claims.live) {
+        this.attemptClaim(claim);
+        const ticket = ticketOf(claim, this.head as SplitRequest, body);
+        if (!ticket) return this.refuse(inauthentic('malformed_request'));
+        if (await this.#tickets.isAuthentic(ticket)) return this.accept(claim);
+      }
+      return this.refuse(this.claims.failure);
+    } catch (error) {
+      const known = error instanceof MAuthUnableToAuthenticateError;
+      return this.refuse(undecided(known ? (error.code as MAuthUndecidedCode) : 'service_unavailable'));
+    }
+  }
+}
+
+function ticketOf(
+  claim: Claim,
+  { method, path, query }: SplitRequest,
+  body: string,
+): AuthenticationTicket | undefined {
+  // JSON carries text only: bytes that are none cannot be asked about without turning into other bytes.
+  const [request_url, query_string] = [textOfBytes(path), textOfBytes(query)];
+  if (request_url === undefined || query_string === undefined) return undefined;
+  return {
+    verb: method,
+    app_uuid: claim.appUuid,
+    client_signature: claim.signature.toString('base64'),
+    request_url,
+    request_time: claim.time,
+    b64encoded_body: body,
+    ...(claim.version === 2 && { query_string, token: 'MWSV2' }),
+  };
+}
