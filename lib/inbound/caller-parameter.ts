@@ -1,0 +1,29 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { type MAuthIdentity } from '../authentication/result.js';
+import { getMAuthIdentity } from './identity.js';
+import { MAuthUnauthorizedException } from './mauth.exceptions.js';
+
+/** For a handler that also runs without authentication. */
+export interface CallerParameterOptions {
+  /** `undefined` where no caller was authenticated, instead of answering 401. Default false. */
+  optional?: boolean;
+}
+
+interface WantedOfCaller extends CallerParameterOptions {
+  readonly property?: keyof MAuthIdentity;
+}
+
+/**
+ * Puts the authenticated caller, or one of its properties, into a parameter. Without a caller the answer is 401: a
+ * handler that names its caller must not run with `undefined` because somebody forgot to protect it.
+ */
+export const CallerParameter = createParamDecorator((wanted: WantedOfCaller, context: ExecutionContext) => {
+  const identity = getMAuthIdentity(requestOf(context));
+  if (identity) return wanted.property ? identity[wanted.property] : identity;
+  if (wanted.optional) return undefined;
+  throw new MAuthUnauthorizedException();
+});
+
+function requestOf(context: ExecutionContext): unknown {
+  return context.getType<string>() === 'http' ? context.switchToHttp().getRequest<unknown>() : undefined;
+}

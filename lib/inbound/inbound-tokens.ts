@@ -1,0 +1,8 @@
+/**
+ * What the guard injects. Registered symbols, so that a guard of the CommonJS copy of this package finds what the
+ * module of the ES copy provides, and the other way round.
+ */
+export const MAUTH_SETTINGS = Symbol.for('nestjs-mauth:settings');
+export const MAUTH_INBOUND_AUTHENTICATOR = Symbol.for('nestjs-mauth:inbound-authenticator');
+/** The value of `protect`. */
+export const MAUTH_PROTECT = Symbol.for('nestjs-mauth:protect');

@@ -1,0 +1,137 @@
+import {
+  BadRequestException,
+  Inject,
+  Injectable,
+  PayloadTooLargeException,
+  RequestTimeoutException,
+  type CanActivate,
+  type ExecutionContext,
+  type HttpException,
+} from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type MAuthIdentity } from '../authentication/result.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { type AnyClass } from './access-marks.js';
+import { AccessPolicies } from './access-policies.js';
+import { answerFor } from './answers.js';
+import { type InboundAuthenticator } from './inbound-authenticator.js';
+import { type InboundFailure } from './inbound-failure.js';
+import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './inbound-tokens.js';
+import {
+  MAuthForbiddenException,
+  MAuthUnauthorizedException,
+  MAuthUnavailableException,
+  MAuthUnsupportedContextException,
+} from './mauth.exceptions.js';
+
+/**
+ * Lets authentic requests pass, as the decorators at the handler ask for; where they ask for nothing, every request
+ * must be authentic. `@RequiresMAuth()` and `@OptionalMAuth()` bring it along; `protect: 'routes'` puts it in front of
+ * every handler.
+ *
+ * A request is verified once, however often the guard runs for it; what the decorators ask for is looked at each time.
+ *
+ * Three of its steps are made to be overridden: `getRequest`, `onAuthenticated` and `toException`. What it needs is
+ * injected into properties, so a subclass is free to have a constructor of its own.
+ *
+ * @example
+ * @Injectable()
+ * class AuditedMAuthGuard extends MAuthGuard {
+ *   protected override onAuthenticated(context: ExecutionContext, { appUuid }: MAuthIdentity) {
+ *     audit.record(appUuid, context.getHandler().name);
+ *   }
+ * }
+ */
+@Injectable()
+export class MAuthGuard implements CanActivate {
+  @Inject(MAUTH_SETTINGS)
+  private readonly settings!: MAuthSettings;
+
+  @Inject(MAUTH_INBOUND_AUTHENTICATOR)
+  private readonly authenticator!: InboundAuthenticator;
+
+  @Inject(HttpAdapterHost)
+  private readonly adapterHost!: HttpAdapterHost;
+
+  #policies: AccessPolicies | undefined;
+
+  /** @throws what `toException` makes of the failure */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const policy = this.#policyAt(context);
+    if (policy.access === 'public') return true;
+    const request = this.getRequest(context);
+    if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) return true;
+    const outcome = await this.authenticator.authenticate(request, { maxBodyBytes: policy.maxBodyBytes });
+    if (!outcome.authentic) throw this.#refusal(context, outcome);
+    if (policy.apps && !policy.apps.has(outcome.appUuid)) {
+      throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid));
+    }
+    await this.onAuthenticated(context, outcome);
+    return true;
+  }
+
+  /**
+   * The request to authenticate, the platform's or Node's own. Override it for kinds of handlers that are reached by
+   * an HTTP request but are not of type `http`.
+   *
+   * @throws MAuthUnsupportedContextException for any type but `http`
+   */
+  protected getRequest(context: ExecutionContext): unknown {
+    if (context.getType<string>() === 'http') return context.switchToHttp().getRequest<unknown>();
+    throw new MAuthUnsupportedContextException(context.getType<string>());
+  }
+
+  /**
+   * Called when a request has passed, each time it passes a guard. Throw to refuse it after all.
+   */
+  protected onAuthenticated(_context: ExecutionContext, _identity: MAuthIdentity): void | Promise<void> {
+    return undefined;
+  }
+
+  /**
+   * The exception that refuses a request. Its status and its body are what the caller gets; `failure.code` is for
+   * logs and metrics, and is better kept from the caller.
+   */
+  protected toException(failure: InboundFailure): HttpException {
+    const { status, body } = answerFor(failure, this.settings);
+    switch (status) {
+      case 400:
+        return new BadRequestException(body);
+      case 403:
+        return new MAuthForbiddenException(body);
+      case 408:
+        return new RequestTimeoutException(body);
+      case 413:
+        return new PayloadTooLargeException(body);
+      case 503:
+      case 500:
+        return new MAuthUnavailableException(status, body);
+      default:
+        return new MAuthUnauthorizedException(body);
+    }
+  }
+
+  #policyAt(context: ExecutionContext) {
+    this.#policies ??= new AccessPolicies(this.settings.apps);
+    return this.#policies.of({
+      controller: context.getClass<AnyClass>() as AnyClass,
+      handler: context.getHandler(),
+    });
+  }
+
+  #refusal(context: ExecutionContext, failure: InboundFailure): HttpException {
+    if (context.getType<string>() === 'http') {
+      const response = context.switchToHttp().getResponse<unknown>();
+      for (const [name, value] of Object.entries(answerFor(failure, this.settings).headers)) {
+        this.adapterHost.httpAdapter.setHeader(response, name, value);
+      }
+    }
+    return this.toException(failure);
+  }
+
+  #notAllowed(context: ExecutionContext, appUuid: string): InboundFailure {
+    const place = `${context.getClass().name}.${context.getHandler().name}`;
+    this.settings.logger.warn(`MAuth refused the authentic app ${appUuid} at ${place}: app_not_allowed`);
+    return { authentic: true, status: 403, code: 'app_not_allowed' };
+  }
+}

@@ -1,0 +1,81 @@
+import { Inject, Injectable, Scope, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
+import { MAuthConfigurationError } from '../mauth.errors.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { type AnyClass } from './access-marks.js';
+import { accessPolicyOf } from './access-policy.js';
+import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound-tokens.js';
+import { MAuthGuard } from './mauth.guard.js';
+
+/**
+ * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
+ * from options: Nest calls no hooks on what is bound to requests, and that is one of the mistakes to be found.
+ */
+@Injectable()
+export class MAuthStartUpCheck implements OnModuleInit {
+  constructor(
+    private readonly moduleRef: ModuleRef,
+    private readonly discovery: DiscoveryService,
+    @Inject(MAUTH_PROTECT) private readonly protect: string,
+  ) {}
+
+  onModuleInit(): void {
+    this.#refuseRequestScope();
+    this.#refuseSecondRegistration();
+    const settings = this.moduleRef.get<MAuthSettings>(MAUTH_SETTINGS);
+    this.#refuseMissingKeys(settings, this.#asksForAuthentication(settings));
+    settings.logger.log(this.#summary(settings));
+  }
+
+  #refuseRequestScope(): void {
+    // Nest has been seen to skip a global guard silently when what it injects is bound to requests.
+    for (const token of [MAUTH_SETTINGS, MAUTH_INBOUND_AUTHENTICATOR, MAuthGuard]) {
+      if (this.moduleRef.introspect(token).scope === Scope.DEFAULT) continue;
+      throw new MAuthConfigurationError(
+        'The options of MAuthModule depend on a provider that is request-scoped or transient. MAuth is set up once, ' +
+          'before the first request: inject singletons only.',
+      );
+    }
+  }
+
+  #refuseSecondRegistration(): void {
+    const registrations = this.discovery.getProviders().filter(({ token }) => token === MAUTH_SETTINGS);
+    if (registrations.length === 1) return;
+    throw new MAuthConfigurationError(
+      'MAuthModule.forRoot() or forRootAsync() is called more than once in this application. Call it once; with ' +
+        '`isGlobal: false`, export that module from one of yours and import it from there.',
+    );
+  }
+
+  /** Whether any handler carries a decorator that asks for authentication. Reading them finds their mistakes. */
+  #asksForAuthentication({ apps }: MAuthSettings): boolean {
+    const scanner = new MetadataScanner();
+    const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()]
+      .filter(({ metatype, inject }) => typeof metatype === 'function' && !inject)
+      .map(({ metatype }) => metatype as AnyClass);
+    const policies = [...new Set(classes)].flatMap((controller) => {
+      const methods = controller.prototype as Record<string, (() => unknown) | undefined> | undefined;
+      return scanner
+        .getAllMethodNames(methods ?? null)
+        .flatMap((name) => methods?.[name] ?? [])
+        .map((handler) => accessPolicyOf({ controller, handler }, apps));
+    });
+    return policies.some(({ isAsked }) => isAsked);
+  }
+
+  #refuseMissingKeys({ mauthUrl, findPublicKey, mode }: MAuthSettings, isAsked: boolean): void {
+    if (mauthUrl || (findPublicKey && mode === 'local')) return;
+    if (this.protect === 'decorated' && !isAsked) return;
+    throw new MAuthConfigurationError(
+      'Requests are to be authenticated, but there is nobody to ask for public keys: set the MAuth option `mauthUrl` ' +
+        '(environment: MAUTH_URL)' +
+        (mode === 'local' ? ' or `findPublicKey`.' : '; `mode: remote` needs it.'),
+    );
+  }
+
+  #summary({ appUuid, mode, mauthUrl, findPublicKey, signVersions }: MAuthSettings): string {
+    const keys = mauthUrl ?? (findPublicKey && 'findPublicKey');
+    const authentication = keys ? `authenticates in ${mode} mode with ${keys}` : 'authenticates nothing';
+    return `MAuth is set up as app ${appUuid}: signs ${signVersions}, ${authentication}, protects ${this.protect}.`;
+  }
+}

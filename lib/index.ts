@@ -1,0 +1,29 @@
+export * from './core.js';
+export { type AppNotAllowed, type InboundFailure } from './inbound/inbound-failure.js';
+export { type BodyFailure, type BodyFailureCode } from './inbound/inbound-outcome.js';
+export { type RequiresMAuthOptions } from './inbound/access-marks.js';
+export { AppUuid } from './inbound/app-uuid.decorator.js';
+export { type CallerParameterOptions } from './inbound/caller-parameter.js';
+export { getMAuthIdentity } from './inbound/identity.js';
+export { MAuthCaller } from './inbound/mauth-caller.decorator.js';
+export {
+  MAuthForbiddenException,
+  MAuthUnauthorizedException,
+  MAuthUnavailableException,
+  MAuthUnsupportedContextException,
+} from './inbound/mauth.exceptions.js';
+export { MAuthGuard } from './inbound/mauth.guard.js';
+export { OptionalMAuth } from './inbound/optional-mauth.decorator.js';
+export { Public } from './inbound/public.decorator.js';
+export { RequiresMAuth } from './inbound/requires-mauth.decorator.js';
+export { MAuthKeyCache } from './keys/mauth-key-cache.js';
+export { MAuthModule } from './mauth.module.js';
+export {
+  type MAuthModuleAsyncOptions,
+  type MAuthModuleExtras,
+  type MAuthModuleOptions,
+  type MAuthOptionsFactory,
+  type MAuthProtection,
+} from './mauth.module-options.js';
+export { MAuthAxiosInterceptor, type MAuthSigningOptions } from './outbound/mauth-axios.interceptor.js';
+export { MAuthHttpService, type MAuthHttpOptions } from './outbound/mauth-http.service.js';

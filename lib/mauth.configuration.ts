@@ -1,0 +1,80 @@
+import { Logger } from '@nestjs/common';
+import { MAuthConfigurationError } from './mauth.errors.js';
+import {
+  type MAuthModuleAsyncOptions,
+  type MAuthModuleExtras,
+  type MAuthModuleOptions,
+} from './mauth.module-options.js';
+import { type MAuthSettings } from './mauth.options.js';
+import { resolveSettings } from './mauth.settings.js';
+import { type MAuthHttpOptions } from './outbound/mauth-http.service.js';
+import { MAuthSigner } from './signing/mauth-signer.js';
+
+/** What the options of the module come down to. The private key is in the signer, and nowhere else. */
+export interface MAuthConfiguration {
+  readonly settings: MAuthSettings;
+  readonly signer: MAuthSigner;
+  readonly http: MAuthHttpOptions | undefined;
+}
+
+const EXTRAS: Readonly<Record<keyof MAuthModuleExtras, true>> = {
+  isGlobal: true,
+  protect: true,
+  exempt: true,
+};
+const PROTECTIONS: readonly unknown[] = ['decorated', 'routes', 'everything'];
+const SOURCES = ['useFactory', 'useClass', 'useExisting'] as const;
+
+/**
+ * Checks the options and loads the private key, decrypting it if need be. The options themselves are not kept: what a
+ * provider holds can be seen in dumps of the container.
+ *
+ * @throws MAuthConfigurationError that names the option and the remedy
+ */
+export async function configure(options: MAuthModuleOptions): Promise<MAuthConfiguration> {
+  const misplaced = Object.keys(EXTRAS).find((name) => options && Object.hasOwn(options, name));
+  if (misplaced) {
+    throw new MAuthConfigurationError(
+      `MAuth option \`${misplaced}\` shapes the module, so it stands beside \`useFactory\`, \`useClass\` or ` +
+        '`useExisting`, not in what they return; move it there.',
+    );
+  }
+  const settings = resolveSettings({ ...options, logger: options?.logger ?? new Logger('MAuth') });
+  const signer = new MAuthSigner(options);
+  await signer.ready();
+  return Object.freeze({ settings, signer, http: options.http });
+}
+
+/**
+ * Extras with their defaults.
+ *
+ * @throws MAuthConfigurationError that names the option and the remedy
+ */
+export function resolveExtras(extras: MAuthModuleExtras): Required<MAuthModuleExtras> {
+  const { isGlobal = true, protect = 'decorated', exempt = ['/app_status'] } = extras;
+  if (typeof isGlobal !== 'boolean') throw wrong('isGlobal', 'must be true or false.');
+  if (!PROTECTIONS.includes(protect)) throw wrong('protect', 'must be decorated, routes or everything.');
+  if (!Array.isArray(exempt) || !exempt.every(isPath)) {
+    throw wrong(
+      'exempt',
+      'must be a list of paths such as /app_status, each with a leading slash and without query.',
+    );
+  }
+  return { isGlobal, protect, exempt: Object.freeze([...(exempt as string[])]) };
+}
+
+/** @throws MAuthConfigurationError unless there is exactly one source of options */
+export function checkSources(options: MAuthModuleAsyncOptions): void {
+  if (options && SOURCES.filter((source) => options[source]).length === 1) return;
+  throw new MAuthConfigurationError(
+    'MAuthModule.forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
+  );
+}
+
+function isPath(path: unknown): boolean {
+  return typeof path === 'string' && /^\/[^?\s]*$/.test(path);
+}
+
+function wrong(option: string, remedy: string): MAuthConfigurationError {
+  return new MAuthConfigurationError(`MAuth option \`${option}\` ${remedy}`);
+}

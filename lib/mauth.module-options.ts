@@ -1,0 +1,49 @@
+import { type FactoryProvider, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
+import { type Awaitable, type MAuthOptions } from './mauth.options.js';
+import { type MAuthHttpOptions } from './outbound/mauth-http.service.js';
+
+/** Options of the module: those of the core, and those of what only Nest applications have. */
+export interface MAuthModuleOptions extends MAuthOptions {
+  /** How `MAuthHttpService` sends: defaults for axios, and which origins are signed. */
+  http?: MAuthHttpOptions;
+}
+
+/** Which part of the application is closed to requests that are not authentic. */
+export type MAuthProtection = 'decorated' | 'routes' | 'everything';
+
+/** What shapes the module itself, so it is known before any option is: it stands beside `useFactory`. */
+export interface MAuthModuleExtras {
+  /** Provide to the whole application, so that no other module imports `MAuthModule`. Default true. */
+  isGlobal?: boolean;
+  /**
+   * `decorated`: handlers with `@RequiresMAuth()` or `@OptionalMAuth()`. `routes`: every handler but those that are
+   * `@Public()`. `everything`: also whatever else the server answers, such as static files, mounted routers and
+   * unknown paths, but those in `exempt`. Default `decorated`.
+   */
+  protect?: MAuthProtection;
+  /**
+   * Paths that pass the door of `protect: 'everything'` unsigned, exactly as they stand in the request line, without
+   * query. A handler behind such a path is still protected, unless it is `@Public()`. Default `['/app_status']`.
+   */
+  exempt?: readonly string[];
+}
+
+/** Makes options: for `useClass` and `useExisting` of `MAuthModule.forRootAsync`. */
+export interface MAuthOptionsFactory {
+  createMAuthOptions(): Awaitable<MAuthModuleOptions>;
+}
+
+/** Options that are made when the application starts: exactly one of `useFactory`, `useClass`, `useExisting`. */
+export interface MAuthModuleAsyncOptions extends MAuthModuleExtras, Pick<ModuleMetadata, 'imports'> {
+  /** Gets what `inject` names. */
+  // The types of what is injected are the factory's own business, as for every factory provider of Nest.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  useFactory?: (...dependencies: any[]) => Awaitable<MAuthModuleOptions>;
+  /** A class of which the module makes an instance. */
+  useClass?: Type<MAuthOptionsFactory>;
+  /** A class of which the application has an instance already. */
+  useExisting?: Type<MAuthOptionsFactory>;
+  inject?: FactoryProvider['inject'];
+  /** Providers for what `inject` or the class needs. */
+  extraProviders?: Provider[];
+}

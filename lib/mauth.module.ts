@@ -1,0 +1,180 @@
+import {
+  Inject,
+  Module,
+  Optional,
+  type DynamicModule,
+  type FactoryProvider,
+  type Provider,
+} from '@nestjs/common';
+import { APP_GUARD, DiscoveryModule, HttpAdapterHost } from '@nestjs/core';
+import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
+import { AccessPolicies } from './inbound/access-policies.js';
+import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
+import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound/inbound-tokens.js';
+import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard.js';
+import { MAuthGuard } from './inbound/mauth.guard.js';
+import { MAuthStartUpCheck } from './inbound/start-up-check.js';
+import { createPublicKeys } from './keys/create-public-keys.js';
+import { MAuthKeyCache } from './keys/mauth-key-cache.js';
+import { checkSources, configure, resolveExtras, type MAuthConfiguration } from './mauth.configuration.js';
+import { mauthOptionsFromEnv } from './mauth.env.js';
+import { MAuthConfigurationError } from './mauth.errors.js';
+import {
+  type MAuthModuleAsyncOptions,
+  type MAuthModuleExtras,
+  type MAuthModuleOptions,
+  type MAuthOptionsFactory,
+} from './mauth.module-options.js';
+import { type MAuthSettings } from './mauth.options.js';
+import { MAUTH_HTTP_OPTIONS, mauthHttpImports, mauthHttpProvider } from './outbound/mauth-http.provider.js';
+import { MAuthHttpService } from './outbound/mauth-http.service.js';
+import { MAuthSigner } from './signing/mauth-signer.js';
+
+const MAUTH_CONFIGURATION = Symbol.for('nestjs-mauth:configuration');
+
+/**
+ * Makes a Nest application sign what it sends and authenticate what it receives. Registered once, in the root module.
+ *
+ * It provides `MAuthHttpService`, `MAuthSigner`, `MAuthAuthenticator`, `MAuthKeyCache` and `MAuthGuard`.
+ *
+ * @example
+ * @Module({ imports: [MAuthModule.forRoot({ ...mauthOptionsFromEnv(), protect: 'routes' })] })
+ * class AppModule {}
+ */
+@Module({})
+export class MAuthModule {
+  /** @throws MAuthConfigurationError where the module is imported without `forRoot()` having been called */
+  constructor(@Optional() @Inject(MAUTH_SETTINGS) settings?: MAuthSettings) {
+    if (settings) return;
+    throw new MAuthConfigurationError(
+      'MAuthModule is imported without options: call MAuthModule.forRoot() or forRootAsync() in the root module.',
+    );
+  }
+
+  /**
+   * With options at hand. Without an argument they come from the environment, when the application starts; with one
+   * the environment is not read.
+   *
+   * @throws MAuthConfigurationError, now or when the application starts, that names the option or variable
+   */
+  static forRoot(options?: MAuthModuleOptions & MAuthModuleExtras): DynamicModule {
+    const { isGlobal, protect, exempt, ...rest } =
+      options ?? ({} as Partial<MAuthModuleOptions & MAuthModuleExtras>);
+    // The options stay in the closure: as the value of a provider the private key could be seen in the container.
+    const useFactory = () => configure(options ? (rest as MAuthModuleOptions) : mauthOptionsFromEnv());
+    return assemble([{ provide: MAUTH_CONFIGURATION, useFactory }], { isGlobal, protect, exempt });
+  }
+
+  /**
+   * With options that are made when the application starts, by a factory or by a class with `createMAuthOptions()`.
+   *
+   * @throws MAuthConfigurationError, now or when the application starts, that names the option
+   *
+   * @example
+   * MAuthModule.forRootAsync({
+   *   protect: 'routes',
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ appUuid: config.getOrThrow('APP_UUID'), … }),
+   * })
+   */
+  static forRootAsync(options: MAuthModuleAsyncOptions): DynamicModule {
+    checkSources(options);
+    const { imports, extraProviders = [], useClass } = options;
+    const providers = [...extraProviders, ...(useClass ? [useClass] : []), configurationFrom(options)];
+    return assemble(providers, options, imports);
+  }
+}
+
+function configurationFrom({
+  useFactory,
+  inject,
+  useClass,
+  useExisting,
+}: MAuthModuleAsyncOptions): FactoryProvider {
+  if (useFactory) {
+    return {
+      provide: MAUTH_CONFIGURATION,
+      inject: inject ?? [],
+      useFactory: async (...dependencies: unknown[]) => configure(await useFactory(...dependencies)),
+    };
+  }
+  return {
+    provide: MAUTH_CONFIGURATION,
+    inject: [(useExisting ?? useClass) as NonNullable<typeof useExisting>],
+    useFactory: async (factory: MAuthOptionsFactory) => configure(await factory.createMAuthOptions()),
+  };
+}
+
+function assemble(
+  configuration: Provider[],
+  extras: MAuthModuleExtras,
+  imports: DynamicModule['imports'] = [],
+): DynamicModule {
+  const { isGlobal, protect, exempt } = resolveExtras(extras);
+  return {
+    module: MAuthModule,
+    global: isGlobal,
+    imports: [...imports, DiscoveryModule, ...mauthHttpImports()],
+    providers: [
+      ...configuration,
+      ...CORE_PROVIDERS,
+      mauthHttpProvider,
+      { provide: MAUTH_PROTECT, useValue: protect },
+      {
+        provide: MAUTH_INBOUND_AUTHENTICATOR,
+        inject: [HttpAdapterHost, MAUTH_SETTINGS, MAuthAuthenticator],
+        useFactory: (host: HttpAdapterHost, settings: MAuthSettings, authenticator: MAuthAuthenticator) =>
+          new InboundAuthenticator(host, settings, authenticator, { protect, exempt }),
+      },
+      MAuthGuard,
+      protect === 'decorated' ? INHERITED_RESTRICTIONS : { provide: APP_GUARD, useExisting: MAuthGuard },
+      MAuthStartUpCheck,
+    ],
+    // A guard that a decorator brings is made in the module of the controller, so what it injects is exported too.
+    exports: [
+      MAUTH_SETTINGS,
+      MAUTH_INBOUND_AUTHENTICATOR,
+      MAuthSigner,
+      MAuthAuthenticator,
+      MAuthKeyCache,
+      MAuthGuard,
+      MAuthHttpService,
+    ],
+  };
+}
+
+const CORE_PROVIDERS: FactoryProvider[] = [
+  {
+    provide: MAUTH_SETTINGS,
+    inject: [MAUTH_CONFIGURATION],
+    useFactory: ({ settings }: MAuthConfiguration) => settings,
+  },
+  {
+    provide: MAuthSigner,
+    inject: [MAUTH_CONFIGURATION],
+    useFactory: ({ signer }: MAuthConfiguration) => signer,
+  },
+  {
+    provide: MAUTH_HTTP_OPTIONS,
+    inject: [MAUTH_CONFIGURATION],
+    useFactory: ({ http }: MAuthConfiguration) => http,
+  },
+  {
+    provide: MAuthKeyCache,
+    inject: [MAUTH_SETTINGS, MAuthSigner],
+    useFactory: createPublicKeys,
+  },
+  {
+    provide: MAuthAuthenticator,
+    inject: [MAUTH_SETTINGS, MAuthKeyCache],
+    useFactory: (settings: MAuthSettings, keys: MAuthKeyCache | undefined) =>
+      new MAuthAuthenticator({ settings, keys }),
+  },
+];
+
+const INHERITED_RESTRICTIONS: FactoryProvider = {
+  provide: APP_GUARD,
+  inject: [MAuthGuard, MAUTH_SETTINGS],
+  useFactory: (guard: MAuthGuard, { apps }: MAuthSettings) =>
+    new InheritedRestrictionGuard(guard, new AccessPolicies(apps)),
+};
