@@ -58,14 +58,17 @@ export function verifyV2(publicKey: KeyObject, message: Uint8Array, signature: U
   }
 }
 
+// 00 01, eight bytes FF or more, 00 (RFC 8017, section 9.2). A key that is too short for that could sign nothing.
+const LEAST_PADDING = 11;
+
 /**
  * Builds the whole block that the signer must have encrypted and compares all of it: nothing of the sender's is
  * parsed, so no padding, type byte or trailing byte can be other than it should be.
  */
 export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: Uint8Array): boolean {
-  if (!fits(publicKey, signature)) return false;
+  const start = signature.length - digest.length;
+  if (!fits(publicKey, signature) || start < LEAST_PADDING) return false;
   const expected = Buffer.alloc(signature.length, 0xff);
-  const start = expected.length - digest.length;
   expected[0] = 0;
   expected[1] = 1;
   expected[start - 1] = 0;
