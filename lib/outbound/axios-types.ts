@@ -1,0 +1,25 @@
+import { type HttpService } from '@nestjs/axios';
+
+/*
+ * Types of axios, taken from where @nestjs/axios takes them: an application may hold two copies of axios (CommonJS
+ * and ES module), and types imported from our own copy would not fit the instance that it injects.
+ */
+
+/** An axios instance: callable, with defaults and interceptors of its own. */
+export type AxiosInstance = HttpService['axiosRef'];
+
+type RequestInterceptor = NonNullable<Parameters<AxiosInstance['interceptors']['request']['use']>[0]>;
+
+/** The config of one request, merged with the instance's defaults: what interceptors and adapters see. */
+export type RequestConfig = Parameters<RequestInterceptor>[0];
+
+/** What `adapter` may hold: a name, a function, or a list of them. */
+export type AdapterChoice = RequestConfig['adapter'];
+
+/** Sends one request. */
+export type Adapter = (config: RequestConfig) => Promise<Response>;
+
+type ResponseInterceptor = NonNullable<Parameters<AxiosInstance['interceptors']['response']['use']>[0]>;
+
+/** An axios response. */
+export type Response = Parameters<ResponseInterceptor>[0];

@@ -1,0 +1,108 @@
+import { type HttpService } from '@nestjs/axios';
+import { MAuthConfigurationError } from '../mauth.errors.js';
+import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { type Adapter, type AdapterChoice, type AxiosInstance, type RequestConfig } from './axios-types.js';
+import { bareAxios } from './bare-axios.js';
+import { readSignedOrigins } from './signed-origins.js';
+import { signingAdapter, type SigningParts } from './signing-adapter.js';
+
+/** Which requests are signed, and how. */
+export interface MAuthSigningOptions {
+  /**
+   * Origins that requests are signed for, such as `https://api.example.com`; others go out without MAuth headers.
+   * MAuth does not cover the host, so name the services that you mean to call. Default: all.
+   */
+  signedOrigins?: readonly string[];
+  /**
+   * Largest stream, Blob or form that is held in memory to be signed, in bytes; above it the request fails with
+   * `body_too_large`. Buffers and text are not limited. Default 64 MiB.
+   */
+  maxStreamBytes?: number;
+}
+
+interface Attachment {
+  readonly signer: unknown;
+  readonly options: string;
+  readonly detach: () => void;
+}
+
+const MAX_STREAM_BYTES = 64 * 1024 * 1024;
+const attachments = new WeakMap<object, Attachment>();
+// Found again by another copy of this library too, so that a repeated request is not signed twice.
+const WRAPPED = Symbol.for('nestjs-mauth:wrapped-adapter');
+
+/** Makes any axios instance sign what it sends. */
+export class MAuthAxiosInterceptor {
+  /**
+   * Signs every request that the instance sends from now on: with the bytes, the URL and the headers that really go
+   * out, after all other interceptors and transforms; each redirect within one origin and each repetition afresh.
+   * A redirect to another origin goes without MAuth headers.
+   *
+   * Attaching the same signer with the same options again changes nothing.
+   *
+   * Requests that cannot be signed fail with `MAuthUnableToSignError`, code `body_consumed`, `body_too_large`,
+   * `body_unsupported`, `body_unreadable`, `body_timeout`, `signing_failed` or one of the signer's; nothing is sent.
+   *
+   * @param target an axios instance, or Nest's `HttpService`, whose instance is then used
+   * @returns detaches again; requests that have been signed before, and are repeated, are still signed
+   * @throws MAuthConfigurationError when another signer or other options are attached already, or an option is wrong
+   *
+   * @example
+   * const detach = MAuthAxiosInterceptor.attach(axios.create({ baseURL }), new MAuthSigner(options), {
+   *   signedOrigins: ['https://api.example.com'],
+   * });
+   */
+  static attach(
+    target: AxiosInstance | HttpService,
+    signer: Pick<MAuthSigner, 'signRequest'>,
+    { signedOrigins, maxStreamBytes = MAX_STREAM_BYTES }: MAuthSigningOptions = {},
+  ): () => void {
+    const axios = 'axiosRef' in target ? target.axiosRef : target;
+    const isSigned = readSignedOrigins(signedOrigins);
+    checkMaxStreamBytes(maxStreamBytes);
+    const options = JSON.stringify([signedOrigins, maxStreamBytes]);
+    const attached = attachments.get(axios);
+    if (attached) return sameAttachment(attached, signer, options);
+    const parts = { axios: bareAxios(axios), signer, isSigned, maxStreamBytes };
+    const id = axios.interceptors.request.use((config) => wrapAdapter(config, parts));
+    const detach = () => {
+      if (attachments.get(axios)?.detach === detach) attachments.delete(axios);
+      axios.interceptors.request.eject(id);
+    };
+    attachments.set(axios, { signer, options, detach });
+    return detach;
+  }
+}
+
+function sameAttachment(attached: Attachment, signer: unknown, options: string): () => void {
+  if (attached.signer === signer && attached.options === options) return attached.detach;
+  throw new MAuthConfigurationError(
+    'This axios instance is signed with another MAuthSigner or other options already; detach those first, ' +
+      'or attach to an instance of its own: axios.create().',
+  );
+}
+
+function checkMaxStreamBytes(maxStreamBytes: unknown): void {
+  if (Number.isSafeInteger(maxStreamBytes) && (maxStreamBytes as number) >= 0) return;
+  throw new MAuthConfigurationError(
+    'MAuth option `http.maxStreamBytes` must be a whole number of bytes, 0 or more.',
+  );
+}
+
+/** Interceptors that run later may choose another adapter: that one is wrapped in its turn. */
+function wrapAdapter(config: RequestConfig, parts: SigningParts): RequestConfig {
+  let adapter = wrapped(config.adapter, parts);
+  return Object.defineProperty(config, 'adapter', {
+    configurable: true,
+    enumerable: true,
+    get: () => adapter,
+    set: (choice: AdapterChoice) => (adapter = wrapped(choice, parts)),
+  });
+}
+
+function wrapped(choice: AdapterChoice, parts: SigningParts): Adapter {
+  // The config of a request that is repeated has been wrapped before.
+  const original =
+    typeof choice === 'function' && WRAPPED in choice ? (choice[WRAPPED] as AdapterChoice) : choice;
+  return Object.assign(signingAdapter(original, parts), { [WRAPPED]: original });
+}

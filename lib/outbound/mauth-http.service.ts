@@ -1,0 +1,38 @@
+import { HttpService, type HttpModuleOptions } from '@nestjs/axios';
+import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { type AxiosInstance } from './axios-types.js';
+import { MAuthAxiosInterceptor, type MAuthSigningOptions } from './mauth-axios.interceptor.js';
+
+/** `http` of the module's options: what axios takes as defaults, and which requests are signed. */
+export type MAuthHttpOptions = HttpModuleOptions & MAuthSigningOptions;
+
+/**
+ * Nest's `HttpService`, signing what it sends. It has an axios instance of its own: the application's `HttpModule`
+ * is not affected, nor does it affect this one.
+ *
+ * Requests that cannot be signed fail with `MAuthUnableToSignError`; nothing is sent. See `MAuthAxiosInterceptor`.
+ *
+ * @example
+ * constructor(private readonly http: MAuthHttpService) {}
+ *
+ * studies() {
+ *   return firstValueFrom(this.http.get<Study[]>('https://studies.example.com/studies?page=1'));
+ * }
+ */
+export class MAuthHttpService extends HttpService {}
+
+/**
+ * Makes a MAuthHttpService.
+ *
+ * @param base an instance of axios that nobody else configures; the service's own is created from it
+ */
+export function createMAuthHttpService(
+  base: AxiosInstance,
+  signer: Pick<MAuthSigner, 'signRequest'>,
+  options: MAuthHttpOptions = {},
+): MAuthHttpService {
+  const { signedOrigins, maxStreamBytes, global: _global, ...config } = options;
+  const axios = base.create(config as Parameters<AxiosInstance['create']>[0]);
+  MAuthAxiosInterceptor.attach(axios, signer, { signedOrigins, maxStreamBytes });
+  return new MAuthHttpService(axios);
+}

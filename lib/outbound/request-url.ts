@@ -1,0 +1,44 @@
+import { type RequestConfig } from './axios-types.js';
+import { type BareAxios } from './bare-axios.js';
+
+// What the URL parser would drop or take for the start of a fragment, if a `paramsSerializer` left it unescaped.
+const UNSAFE = /[\0-\x20#\x7f]/g;
+
+/**
+ * The URL that will be requested, settled once: adapters differ in what they leave unescaped, so that the same config
+ * can make two different request lines. A URL that has been through the parser comes out of every adapter unchanged.
+ *
+ * Undefined for what is not HTTP (`data:`) and for what is no URL at all: the adapter will say so itself.
+ */
+export function requestUrl(config: RequestConfig, axios: BareAxios): URL | undefined {
+  const { baseURL, allowAbsoluteUrls, paramsSerializer, socketPath } = config;
+  const params: unknown = config.params;
+  try {
+    // A request over a Unix socket may have a path for its URL; axios names the host like this too.
+    const base = new URL(
+      axios.getUri({ baseURL, url: config.url && String(config.url), allowAbsoluteUrls }),
+      socketPath ? 'http://localhost' : undefined,
+    );
+    if (base.protocol !== 'http:' && base.protocol !== 'https:') return undefined;
+    const target = axios.getUri({
+      url: base.pathname + base.search,
+      params: params,
+      paramsSerializer,
+    });
+    const url = new URL(base.origin + target.replace(UNSAFE, escape));
+    url.username = base.username;
+    url.password = base.password;
+    return url;
+  } catch {
+    return undefined;
+  }
+}
+
+function escape(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+/** The part of a URL that stands in the request line; for a proxy as well, which passes this part on. */
+export function requestTarget(url: URL): string {
+  return url.pathname + url.search;
+}
