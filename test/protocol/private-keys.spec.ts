@@ -1,0 +1,121 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { checkPrivateKey, readPrivateKey, UnusableKeyError } from '../../lib/protocol/index.js';
+import { createTestApp } from '../support/test-app.js';
+
+const { publicKey, privateKey, publicKeyPem, privateKeyPem: PKCS8 } = createTestApp();
+const PKCS1 = privateKey.export({ format: 'pem', type: 'pkcs1' }).toString();
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+function code(read: () => unknown): string | undefined {
+  try {
+    read();
+  } catch (error) {
+    expect(error).toBeInstanceOf(UnusableKeyError);
+    return (error as UnusableKeyError).code;
+  }
+  return undefined;
+}
+
+describe.each([
+  ['PKCS#1', PKCS1],
+  ['PKCS#8', PKCS8],
+])('A private key in %s', (_, pem) => {
+  it.each<[string, string]>([
+    ['PEM', pem],
+    ['PEM with CRLF', pem.replaceAll('\n', '\r\n')],
+    ['PEM with CR', pem.replaceAll('\n', '\r')],
+    ['PEM with white space around it', `\n  ${pem}\n\n`],
+    ['PEM without a line feed at its end', pem.trimEnd()],
+    ['one line with literal \\n', pem.replaceAll('\n', '\\n')],
+    ['one line with literal \\r\\n', pem.replaceAll('\n', '\\r\\n')],
+    ['one line with spaces', pem.replaceAll('\n', ' ')],
+    ['one line with tabs', pem.replaceAll('\n', '\t')],
+    ['one line with nothing between header, body and footer', pem.replaceAll('\n', '')],
+    ['PEM with its body on one line', pem.replaceAll(/([^-])\n([^-])/g, '$1$2')],
+    ['PEM with blank lines', pem.replaceAll('\n', '\n\n')],
+    ['base64 of the PEM', base64(pem)],
+    ['base64 of the PEM, wrapped at 76 characters', base64(pem).replace(/.{76}/g, '$&\n')],
+    ['base64 of the one-line PEM', base64(pem.replaceAll('\n', ''))],
+    ['base64 of the PEM with literal \\n', base64(pem.replaceAll('\n', '\\n'))],
+    ['base64 of the PEM with white space around it', ` ${base64(`\n${pem}\n`)}\n`],
+  ])('is read from %s', (__, text) => {
+    expect(readPrivateKey(text)?.equals(privateKey)).toBe(true);
+  });
+
+  it.each<[string, string]>([
+    ['another key behind it', pem + pem],
+    ['its public key behind it', pem + publicKeyPem],
+    ['text behind it', `${pem}trailing`],
+    ['another label at its end', pem.replace(/END (RSA )?/, 'END X')],
+    ['no footer', pem.slice(0, pem.indexOf('-----END'))],
+    ['no body', pem.replace(/-----\n[^-]+-----/, '-----\n-----')],
+    ['a body of white space', pem.replace(/-----\n[^-]+-----/, '-----\n \n-----')],
+    [
+      'a body that is cut short',
+      pem.replace(/[A-Za-z0-9+/=]{64}\n-----END/, '-----END').replace(/\n.{64}\n/, '\n'),
+    ],
+    ['a character in its body that is not base64', pem.replace('MII', 'M!I')],
+  ])('is malformed with %s', (__, text) => {
+    expect(code(() => readPrivateKey(text))).toBe('malformed_key');
+    expect(code(() => readPrivateKey(base64(text)))).toBe('malformed_key');
+  });
+});
+
+describe('A private key', () => {
+  it.each<[string, string]>([
+    ['nothing', ''],
+    ['white space', '\n '],
+    ['ciphertext in base64', Buffer.alloc(400, 7).toString('base64')],
+    ['any text', 'not a key'],
+    ['text before a PEM', `Bag Attributes\n${PKCS8}`],
+    ['an OpenSSH public key', 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC0 someone@example'],
+  ])('is not found in %s, which may be ciphertext', (_, text) => {
+    expect(readPrivateKey(text)).toBeUndefined();
+  });
+
+  it.each<[string, string]>([
+    ['a public key', publicKeyPem],
+    ['a certificate', publicKeyPem.replaceAll('PUBLIC KEY', 'CERTIFICATE')],
+    ['an OpenSSH key', PKCS8.replaceAll('PRIVATE KEY', 'OPENSSH PRIVATE KEY')],
+    ['an EC key in its own form', ecKey().export({ format: 'pem', type: 'sec1' }).toString()],
+  ])('is malformed when it is %s', (_, text) => {
+    expect(code(() => readPrivateKey(text))).toBe('malformed_key');
+  });
+
+  const encrypted = (type: 'pkcs1' | 'pkcs8') =>
+    privateKey.export({ format: 'pem', type, cipher: 'aes-256-cbc', passphrase: 'secret' }).toString();
+
+  it.each<[string, string]>([
+    ['PKCS#8', encrypted('pkcs8')],
+    ['PKCS#1', encrypted('pkcs1')],
+    ['base64 of PKCS#8', base64(encrypted('pkcs8'))],
+  ])('is refused when it is encrypted with a passphrase, as %s', (_, text) => {
+    expect(code(() => readPrivateKey(text))).toBe('wrong_key_type');
+    expect(() => readPrivateKey(text)).toThrow('decrypt it first');
+  });
+
+  it.each<[string, KeyObject, string]>([
+    ['EC', ecKey(), 'wrong_key_type'],
+    ['Ed25519', generateKeyPairSync('ed25519').privateKey, 'wrong_key_type'],
+    ['RSA-PSS', generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey, 'wrong_key_type'],
+    ['RSA of 1024 bits', createTestApp(undefined, 1024).privateKey, 'weak_key'],
+    [
+      'RSA with the exponent 3',
+      generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey,
+      'weak_key',
+    ],
+  ])('is refused when it is %s', (_, key, expected) => {
+    const pem = key.export({ format: 'pem', type: 'pkcs8' }).toString();
+    expect(code(() => readPrivateKey(pem))).toBe(expected);
+    expect(code(() => checkPrivateKey(key))).toBe(expected);
+  });
+
+  it('is refused as a parsed key when that is public, and taken when it is private', () => {
+    expect(code(() => checkPrivateKey(publicKey))).toBe('wrong_key_type');
+    expect(checkPrivateKey(privateKey)).toBe(privateKey);
+  });
+});
+
+function ecKey(): KeyObject {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+}
