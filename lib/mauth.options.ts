@@ -34,6 +34,8 @@ export interface MAuthKeyOptions {
   negativeSeconds?: number;
   /** A store that several instances share; the cache in memory stays in front of it. Default none. */
   secondLevel?: MAuthSecondLevelCache;
+  /** UUIDs of apps whose keys are fetched at start-up, so that their first requests need not wait. Default none. */
+  warmUp?: readonly string[];
 }
 
 /** How the MAuth service is called. */

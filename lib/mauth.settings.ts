@@ -86,6 +86,7 @@ const KEYS = v.strictObject({
   cooldownSeconds: whole(10, 1),
   negativeSeconds: whole(60, 1),
   secondLevel: v.optional(methods<MAuthSecondLevelCache>('get', 'set')),
+  warmUp: v.optional(v.array(uuid, 'must be a list of app UUIDs.'), []),
 });
 
 const SERVICE = v.strictObject({

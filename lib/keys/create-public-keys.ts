@@ -1,24 +1,18 @@
-import { KeyObject } from 'node:crypto';
-import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
-import { checkPublicKey, readPublicKey } from '../protocol/public-key.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
-import { type PublicKeys } from './public-key-source.js';
+import { ConfiguredKeySource } from './configured-key-source.js';
+import { MAuthKeyCache } from './mauth-key-cache.js';
+import { SecurityTokenClient } from './security-token-client.js';
 
-/** Provisional: the keys room replaces this. */
-export function createPublicKeys(settings: MAuthSettings, _signer: MAuthSigner): PublicKeys | undefined {
-  const { findPublicKey } = settings;
-  if (!findPublicKey) return undefined;
-  return {
-    async find(appUuid) {
-      try {
-        const found = await findPublicKey(appUuid);
-        if (found === undefined) return undefined;
-        return found instanceof KeyObject ? checkPublicKey(found) : readPublicKey(found);
-      } catch (cause) {
-        throw new MAuthUnableToAuthenticateError('key_lookup_failed', 'findPublicKey failed', { cause });
-      }
-    },
-    findNewer: () => Promise.resolve(undefined),
-  };
+/**
+ * The cache of public keys that the settings ask for: in front of `findPublicKey` if there is one, else of the MAuth
+ * service, else none.
+ *
+ * @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed
+ */
+export function createPublicKeys(settings: MAuthSettings, signer: MAuthSigner): MAuthKeyCache | undefined {
+  const { findPublicKey, mauthUrl, service } = settings;
+  if (findPublicKey)
+    return new MAuthKeyCache(settings, new ConfiguredKeySource(findPublicKey, service.deadlineMs));
+  return mauthUrl ? new MAuthKeyCache(settings, new SecurityTokenClient(settings, signer)) : undefined;
 }

@@ -7,26 +7,41 @@ export interface FoundPublicKey {
   readonly maxAgeSeconds?: number;
 }
 
-/**
- * Where public keys come from: the MAuth service, or the application's own `findPublicKey`.
- *
- * `undefined` means that there is no such app. Whatever is thrown is a `MAuthUnableToAuthenticateError` whose code
- * is a `MAuthUndecidedCode`.
- */
+/** Where public keys come from: the MAuth service, or the application's own `findPublicKey`. */
 export interface PublicKeySource {
-  fetch(appUuid: string): Promise<FoundPublicKey | undefined>;
+  /**
+   * The app's public key; `undefined` means that there is no such app.
+   *
+   * @param appUuid in lower case
+   * @param withinMs the promise settles within this time; default and upper bound: `service.deadlineMs`
+   * @throws MAuthUnableToAuthenticateError whose code is a `KeyLookupFailureCode`
+   */
+  fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined>;
+  /** Ends what is under way and closes connections. */
+  close?(): void;
 }
+
+/** Why a public key could not be had; each is also a `MAuthUndecidedCode`. */
+export type KeyLookupFailureCode =
+  | 'service_unavailable'
+  | 'service_answer_malformed'
+  | 'unusable_public_key'
+  | 'too_many_lookups'
+  | 'key_lookup_failed';
 
 /**
  * What verification asks. An answer that is at hand comes without a promise, so that no request waits a turn of
- * the event loop for a cached key.
+ * the event loop for a cached key. Nothing here throws synchronously.
  */
 export interface PublicKeys {
-  /** @param appUuid in lower case */
+  /**
+   * @param appUuid in lower case
+   * @returns undefined when there is no such app; rejects with MAuthUnableToAuthenticateError when that cannot be told
+   */
   find(appUuid: string): KeyObject | undefined | Promise<KeyObject | undefined>;
   /**
    * After a signature did not match: the app may have a new key. Answers a key other than `used` if there is one
-   * now, at most once per app and cool-down; `undefined` = there is none, or it is not known.
+   * now, at most once per app and cool-down; `undefined` = there is none, or it is not known. Never rejects.
    */
   findNewer(appUuid: string, used: KeyObject): Promise<KeyObject | undefined>;
 }

@@ -1,0 +1,163 @@
+import { setMaxListeners } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import {
+  ExponentialBackoff,
+  handleWhen,
+  retry,
+  TaskCancelledError,
+  timeout,
+  TimeoutStrategy,
+  wrap,
+} from 'cockatiel';
+import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { VERSION } from '../version.js';
+import { discardAnswer, readAnswerText } from './answer-body.js';
+import { serviceAddress, type ServiceAddress } from './service-address.js';
+
+/** One question to the MAuth service. */
+export interface ServiceQuestion {
+  readonly method: 'GET' | 'POST';
+  /** Below `/mauth/{apiVersion}/`. */
+  readonly path: string;
+  /** JSON. */
+  readonly body?: string;
+  /** Whether the text of a 200 matters; `status`: the status says all. */
+  readonly wants: 'text' | 'status';
+}
+
+/** An answer; `text` is empty unless it was wanted and the status is 200. */
+export interface ServiceAnswer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** What the connection needs of the settings. */
+export type ServiceSettings = Pick<MAuthSettings, 'mauthUrl' | 'apiVersion' | 'service'>;
+
+/** The service could not be reached, or failed: asking once more may help. */
+class RepeatableFailure extends MAuthUnableToAuthenticateError {}
+
+const REPETITIONS = 2;
+
+/**
+ * Asks the MAuth service: each attempt signed afresh, over connections that are kept alive, within one deadline that
+ * covers connecting, sending, reading and repeating. Redirects are not followed: the service's answers decide who
+ * is who, so nobody else is asked.
+ */
+export class MAuthServiceConnection {
+  readonly #address: ServiceAddress;
+  readonly #signer: MAuthSigner;
+  readonly #deadlineMs: number;
+  readonly #agent: http.Agent;
+  readonly #ownAgent: http.Agent | undefined;
+  readonly #closing = new AbortController();
+  readonly #repeat = retry(
+    handleWhen((error) => error instanceof RepeatableFailure),
+    { maxAttempts: REPETITIONS, backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 500 }) },
+  );
+
+  /** @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed */
+  constructor({ mauthUrl = '', apiVersion, service }: ServiceSettings, signer: MAuthSigner) {
+    this.#address = serviceAddress(mauthUrl, apiVersion, service.allowHttp);
+    this.#signer = signer;
+    this.#deadlineMs = service.deadlineMs;
+    const { Agent } = this.#address.isHttps ? https : http;
+    this.#ownAgent = service.agent
+      ? undefined
+      : new Agent({ keepAlive: true, maxSockets: service.maxOpenFetches });
+    this.#agent = service.agent ?? (this.#ownAgent as http.Agent);
+    setMaxListeners(0, this.#closing.signal); // One for each question that is open.
+  }
+
+  /**
+   * @param withinMs at most `service.deadlineMs`, which is the default
+   * @throws MAuthUnableToAuthenticateError `service_unavailable` (no answer in time, network error, 5xx, 429) or
+   * `service_answer_malformed`
+   */
+  async ask(question: ServiceQuestion, withinMs = this.#deadlineMs): Promise<ServiceAnswer> {
+    const deadlineMs = Math.min(withinMs, this.#deadlineMs);
+    const deadline = timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
+    try {
+      return await wrap(deadline, this.#repeat).execute(
+        ({ signal }) => this.#attempt(question, signal),
+        this.#closing.signal,
+      );
+    } catch (error) {
+      if (!(error instanceof TaskCancelledError)) throw error;
+      throw unavailable(`did not answer within ${Math.ceil(deadlineMs)} ms`);
+    }
+  }
+
+  /** Ends what is under way and closes the connections; an agent that was given is its owner's to close. */
+  close(): void {
+    this.#closing.abort();
+    this.#ownAgent?.destroy();
+  }
+
+  async #attempt(
+    { method, path, body, wants }: ServiceQuestion,
+    signal: AbortSignal,
+  ): Promise<ServiceAnswer> {
+    const url = `${this.#address.basePath}/${path}`;
+    const headers = { ...(await this.#sign({ method, url, body })), ...headersFor(body) };
+    try {
+      const answer = await this.#send({ method, path: url, headers, signal }, body);
+      const { statusCode: status = 0 } = answer;
+      if (status === 200 && wants === 'text')
+        return { status, headers: answer.headers, text: await readAnswerText(answer) };
+      discardAnswer(answer);
+      if (status < 500 && status !== 429) return { status, headers: answer.headers, text: '' };
+      throw status === 429
+        ? unavailable('answered 429')
+        : new RepeatableFailure(...failure(`answered ${status}`));
+    } catch (cause) {
+      if (cause instanceof MAuthUnableToAuthenticateError) throw cause;
+      const { code = 'no code' } = cause as NodeJS.ErrnoException;
+      throw new RepeatableFailure(...failure(`cannot be reached, or hung up (${code})`), { cause });
+    }
+  }
+
+  async #sign(request: { method: string; url: string; body?: string }): Promise<Record<string, string>> {
+    try {
+      return await this.#signer.signRequest(request);
+    } catch (cause) {
+      throw unavailable('was not asked, because the question could not be signed', { cause });
+    }
+  }
+
+  #send(options: https.RequestOptions, body: string | undefined): Promise<http.IncomingMessage> {
+    const { request } = this.#address.isHttps ? https : http;
+    return new Promise((resolve, reject) => {
+      const outgoing = request({ ...this.#address.target, ...options, agent: this.#agent });
+      outgoing.on('response', resolve);
+      outgoing.on('error', reject);
+      // Such as after a switch of protocols, which comes without an error.
+      outgoing.on('close', () => reject(new Error('The connection was closed without an answer.')));
+      outgoing.end(body);
+    });
+  }
+}
+
+function headersFor(body: string | undefined): Record<string, string | number> {
+  return {
+    accept: 'application/json',
+    'accept-encoding': 'identity',
+    'user-agent': `nestjs-mauth/${VERSION}`,
+    ...(body !== undefined && {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+    }),
+  };
+}
+
+function failure(what: string): [code: string, message: string] {
+  return ['service_unavailable', `The MAuth service ${what}.`];
+}
+
+function unavailable(what: string, options?: ErrorOptions): MAuthUnableToAuthenticateError {
+  return new MAuthUnableToAuthenticateError(...failure(what), options);
+}

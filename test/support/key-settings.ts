@@ -1,0 +1,28 @@
+import { type MAuthOptions, type MAuthSettings } from '../../lib/mauth.options.js';
+import { resolveSettings } from '../../lib/mauth.settings.js';
+import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
+import { type TestApp } from './test-app.js';
+
+/** Collects log lines instead of printing them. */
+export function collectingLogger(): { lines: string[]; log: Log; warn: Log; error: Log } {
+  const lines: string[] = [];
+  const write: Log = (line) => void lines.push(line);
+  return { lines, log: write, warn: write, error: write };
+}
+
+type Log = (line: string) => void;
+
+/** Settings and signer of an app that asks a MAuth service. */
+export function settingsOf(
+  app: TestApp,
+  options: Partial<MAuthOptions>,
+): { settings: MAuthSettings; signer: MAuthSigner } {
+  const complete: MAuthOptions = {
+    appUuid: app.appUuid,
+    privateKey: app.privateKey,
+    signVersions: 'v2',
+    logger: collectingLogger(),
+    ...options,
+  };
+  return { settings: resolveSettings(complete), signer: new MAuthSigner(complete) };
+}
