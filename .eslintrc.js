@@ -1,17 +1,40 @@
-/** Rooms that know nothing of Nest: they also serve Lambda functions, scripts and the command line. */
-const CORE_ROOMS = ['lib/protocol/**', 'lib/signing/**', 'lib/keys/**', 'lib/authentication/**', 'lib/core.ts'];
-const NO_NEST = { group: ['@nestjs/*'], message: 'The core rooms import nothing of Nest.' };
+const NO_NEST = {
+  group: ['@nestjs', '@nestjs/*'],
+  message:
+    'The core rooms know nothing of Nest: they also serve Lambda functions, scripts and the command line.',
+};
+const NO_AXIOS = {
+  regex: '^axios(/|$)',
+  allowTypeImports: true,
+  message:
+    'CommonJS code beside an ES-module-only @nestjs/axios loads two copies of axios: take the instance from HttpModule.',
+};
+const NEST_ROOTS = {
+  group: ['@nestjs/*/*'],
+  message: 'Only the roots of Nest packages resolve under every supported version.',
+};
+const DOWNWARDS = 'Imports point downwards only (see CONTRIBUTING.md).';
+const ROOF = [
+  '**/index.js',
+  '**/core.js',
+  '**/mauth.module.js',
+  '**/mauth.module-options.js',
+  '!**/protocol/index.js',
+];
+const SETTINGS = ['**/mauth.options.js', '**/mauth.settings.js', '**/mauth.errors.js', '**/mauth.env.js'];
 
-/** Imports point downwards only; each room may not reach for what stands above it. */
-const above = (files, rooms) => ({
+/** What one room may not import. An override replaces the rule's options as a whole, so each names all of them. */
+const room = (files, { above, also = [] }) => ({
   files,
   rules: {
     '@typescript-eslint/no-restricted-imports': [
       'error',
       {
         patterns: [
-          NO_NEST,
-          { group: rooms.map((room) => `**/${room}/**`), message: 'Imports point downwards only (see CONTRIBUTING.md).' },
+          ...also,
+          NO_AXIOS,
+          NEST_ROOTS,
+          { group: [...above.map((name) => `**/${name}/**`), ...ROOF], message: DOWNWARDS },
         ],
       },
     ],
@@ -24,7 +47,7 @@ module.exports = {
   parserOptions: { project: 'tsconfig.json', sourceType: 'module' },
   plugins: ['@typescript-eslint'],
   extends: ['plugin:@typescript-eslint/recommended-type-checked'],
-  ignorePatterns: ['.eslintrc.js', 'dist', 'coverage', 'reports', '.matrix', '.stryker-tmp'],
+  ignorePatterns: ['.eslintrc.js', '**/dist', 'coverage', 'reports', '.matrix', '.stryker-tmp'],
   rules: {
     '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
@@ -32,11 +55,23 @@ module.exports = {
     'no-console': 'error',
   },
   overrides: [
-    { files: CORE_ROOMS, rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: [NO_NEST] }] } },
-    above(['lib/protocol/**'], ['signing', 'keys', 'authentication', 'inbound', 'outbound']),
-    above(['lib/signing/**'], ['keys', 'authentication', 'inbound', 'outbound']),
-    above(['lib/keys/**'], ['authentication', 'inbound', 'outbound']),
-    above(['lib/authentication/**'], ['inbound', 'outbound']),
+    {
+      files: ['lib/**'],
+      rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: [NO_AXIOS, NEST_ROOTS] }] },
+    },
+    room(['lib/core.ts', 'lib/mauth.{options,settings,errors,env,env-names}.ts'], {
+      above: ['inbound', 'outbound'],
+      also: [NO_NEST],
+    }),
+    room(['lib/protocol/**'], {
+      above: ['signing', 'keys', 'authentication', 'inbound', 'outbound'],
+      also: [NO_NEST, { group: SETTINGS, message: 'The protocol room imports nothing of ours.' }],
+    }),
+    room(['lib/signing/**'], { above: ['keys', 'authentication', 'inbound', 'outbound'], also: [NO_NEST] }),
+    room(['lib/keys/**'], { above: ['authentication', 'inbound', 'outbound'], also: [NO_NEST] }),
+    room(['lib/authentication/**'], { above: ['inbound', 'outbound'], also: [NO_NEST] }),
+    room(['lib/inbound/**'], { above: ['outbound'] }),
+    room(['lib/outbound/**'], { above: ['inbound'] }),
     {
       files: ['test/**', 'sample/**'],
       rules: {

@@ -5,5 +5,7 @@ const rules = require('./.eslintrc.js');
 module.exports = [
   { ignores: rules.ignorePatterns },
   { files: ['**/*.ts'] },
-  ...new FlatCompat({ baseDirectory: __dirname }).config({ ...rules, ignorePatterns: undefined, root: undefined }).map((entry) => ({ files: ['**/*.ts'], ...entry })),
+  ...new FlatCompat({ baseDirectory: __dirname })
+    .config({ ...rules, ignorePatterns: undefined, root: undefined })
+    .map((entry) => ({ files: ['**/*.ts'], ...entry })),
 ];

@@ -1,0 +1,93 @@
+import { ESLint, type Linter } from 'eslint';
+import { join } from 'node:path';
+
+const RULE = '@typescript-eslint/no-restricted-imports';
+const root = join(__dirname, '../..');
+// Handed over, because Jest in CommonJS mode cannot load a configuration the way ESLint does.
+const overrideConfig = jest.requireActual<Linter.Config[]>('../../eslint.config.js');
+const eslint = new ESLint({ cwd: root, overrideConfigFile: true, overrideConfig });
+
+/** What the linter says about one import, were it written in that file. */
+async function verdict(file: string, line: string): Promise<string[]> {
+  const [result] = await eslint.lintText(`${line}\n`, { filePath: join(root, file) });
+  const fatal = result!.messages.find((message) => message.fatal);
+  if (fatal) throw new Error(fatal.message);
+  return result!.messages.filter(({ ruleId }) => ruleId === RULE).map(({ message }) => message);
+}
+
+const PROTOCOL = 'lib/protocol/signature.ts';
+const SIGNING = 'lib/signing/mauth-signer.ts';
+const KEYS = 'lib/keys/public-key-source.ts';
+const AUTHENTICATION = 'lib/authentication/result.ts';
+const INBOUND = 'lib/inbound/inbound-outcome.ts';
+const OUTBOUND = 'lib/outbound/request-url.ts';
+
+describe('the linter', () => {
+  it.each([
+    [PROTOCOL, '@nestjs/common'],
+    [SIGNING, '@nestjs/common'],
+    [KEYS, '@nestjs/core'],
+    [AUTHENTICATION, '@nestjs/common'],
+    ['lib/core.ts', '@nestjs/axios'],
+    ['lib/mauth.options.ts', '@nestjs/axios'],
+  ])('keeps Nest out of %s (%s)', async (file, imported) => {
+    await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([
+      expect.stringContaining('The core rooms know nothing of Nest'),
+    ]);
+  });
+
+  it.each([
+    [PROTOCOL, '../signing/mauth-signer.js'],
+    [PROTOCOL, '../keys/public-key-source.js'],
+    [PROTOCOL, '../authentication/result.js'],
+    [PROTOCOL, '../inbound/inbound-outcome.js'],
+    [PROTOCOL, '../outbound/request-url.js'],
+    [SIGNING, '../keys/public-key-source.js'],
+    [SIGNING, '../authentication/result.js'],
+    [SIGNING, '../inbound/inbound-outcome.js'],
+    [KEYS, '../authentication/mauth-authenticator.js'],
+    [KEYS, '../outbound/request-url.js'],
+    [KEYS, '../core.js'],
+    [AUTHENTICATION, '../inbound/inbound-outcome.js'],
+    [AUTHENTICATION, '../outbound/request-url.js'],
+    [AUTHENTICATION, '../index.js'],
+    [INBOUND, '../outbound/request-url.js'],
+    [INBOUND, '../mauth.module.js'],
+    [OUTBOUND, '../inbound/inbound-outcome.js'],
+    [OUTBOUND, '../mauth.module.js'],
+    ['lib/core.ts', './inbound/inbound-outcome.js'],
+    ['lib/core.ts', './mauth.module.js'],
+  ])('keeps imports downwards in %s (%s)', async (file, imported) => {
+    await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([
+      expect.stringContaining('Imports point downwards only'),
+    ]);
+  });
+
+  it('lets the protocol room import nothing of ours', async () => {
+    await expect(verdict(PROTOCOL, `import '../mauth.errors.js';`)).resolves.toEqual([
+      expect.stringContaining('The protocol room imports nothing of ours'),
+    ]);
+  });
+
+  it.each([PROTOCOL, KEYS, INBOUND, OUTBOUND, 'lib/mauth.module.ts'])(
+    'keeps axios and sub-paths of Nest packages out of the run time of %s',
+    async (file) => {
+      await expect(verdict(file, `import axios from 'axios';`)).resolves.toHaveLength(1);
+      await expect(verdict(file, `import '@nestjs/common/interfaces/index.js';`)).resolves.not.toEqual([]);
+    },
+  );
+
+  it.each([
+    [SIGNING, '../protocol/signature.js'],
+    [KEYS, '../signing/mauth-signer.js'],
+    [AUTHENTICATION, '../keys/public-key-source.js'],
+    [AUTHENTICATION, '../protocol/index.js'],
+    [INBOUND, '../authentication/result.js'],
+    [INBOUND, '@nestjs/common'],
+    [OUTBOUND, '@nestjs/axios'],
+    [OUTBOUND, '../signing/mauth-signer.js'],
+    ['lib/mauth.module.ts', './inbound/inbound-outcome.js'],
+  ])('allows what points downwards: %s may import %s', async (file, imported) => {
+    await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([]);
+  });
+});
