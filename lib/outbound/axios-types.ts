@@ -10,6 +10,17 @@ export type AxiosInstance = HttpService['axiosRef'];
 
 type RequestInterceptor = NonNullable<Parameters<AxiosInstance['interceptors']['request']['use']>[0]>;
 
+/**
+ * Any axios instance, whichever copy of axios it comes from: axios' types for CommonJS and for ES modules do not fit
+ * each other, so that only what is needed is asked for.
+ */
+export interface AnyAxiosInstance {
+  create: (config?: never) => unknown;
+  interceptors: {
+    request: { use: (onFulfilled: never) => number; eject: (id: number) => void };
+  };
+}
+
 /** The config of one request, merged with the instance's defaults: what interceptors and adapters see. */
 export type RequestConfig = Parameters<RequestInterceptor>[0];
 

@@ -1,7 +1,13 @@
 import { type HttpService } from '@nestjs/axios';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
-import { type Adapter, type AdapterChoice, type AxiosInstance, type RequestConfig } from './axios-types.js';
+import {
+  type Adapter,
+  type AdapterChoice,
+  type AnyAxiosInstance,
+  type AxiosInstance,
+  type RequestConfig,
+} from './axios-types.js';
 import { bareAxios } from './bare-axios.js';
 import { readSignedOrigins } from './signed-origins.js';
 import { signingAdapter, type SigningParts } from './signing-adapter.js';
@@ -53,11 +59,11 @@ export class MAuthAxiosInterceptor {
    * });
    */
   static attach(
-    target: AxiosInstance | HttpService,
+    target: AnyAxiosInstance | HttpService,
     signer: Pick<MAuthSigner, 'signRequest'>,
     { signedOrigins, maxStreamBytes = MAX_STREAM_BYTES }: MAuthSigningOptions = {},
   ): () => void {
-    const axios = 'axiosRef' in target ? target.axiosRef : target;
+    const axios = 'axiosRef' in target ? target.axiosRef : (target as AxiosInstance);
     const isSigned = readSignedOrigins(signedOrigins);
     checkMaxStreamBytes(maxStreamBytes);
     const options = JSON.stringify([signedOrigins, maxStreamBytes]);

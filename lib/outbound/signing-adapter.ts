@@ -117,7 +117,7 @@ class SignedExchange {
     for (let followed = 0; ; followed++) {
       const { response, refusal } = await this.#exchange(await this.#attempt(hop, body));
       const location = redirectLocation(response);
-      if (location === undefined) return this.#judged(response, refusal);
+      if (location === undefined) return this.#judged(arrivedFrom(hop, response), refusal);
       discard(response);
       if (followed >= limit) {
         throw redirectError(
@@ -238,6 +238,13 @@ function stayingTransport(transport: Transport): Transport {
     request: (options, onResponse) =>
       transport.request(Object.assign(options, { followRedirects: false, maxRedirects: 0 }), onResponse),
   };
+}
+
+/** Where follow-redirects notes the URL that the answer came from; Node's own transport does not. */
+function arrivedFrom({ url }: Hop, response: Response): Response {
+  const message = (response.request as { res?: { responseUrl?: string } } | undefined)?.res;
+  if (message) message.responseUrl ??= url.origin + requestTarget(url);
+  return response;
 }
 
 function discard({ data }: Response): void {

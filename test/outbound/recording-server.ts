@@ -37,6 +37,7 @@ export class RecordingServer {
       appUuid: app.appUuid,
       findPublicKey: (appUuid) => (appUuid === app.appUuid ? app.publicKeyPem : undefined),
       logAttempts: false,
+      logger: { log: () => undefined, warn: () => undefined, error: () => undefined },
     });
     this.server = create((request, response) => void this.handle(request, response));
   }
