@@ -1,0 +1,18 @@
+import { type Verification } from '../authentication/verification.js';
+import { type Exchange } from './exchange.js';
+import { type InboundOutcome } from './inbound-outcome.js';
+import { type WireBody } from './wire-body.js';
+
+/** One request on its way in: what was found out about it so far. */
+export interface Arrival extends Exchange {
+  /** Path and query that the signature covers. */
+  readonly target: string;
+  /** Undefined while nobody has asked about a request without MAuth headers. */
+  verification?: Verification;
+  /** Undefined when the request has no body, or its body will not be looked at. */
+  body?: WireBody;
+  /** Somebody has read the body before it could be watched. */
+  isBodyLost?: boolean;
+  /** Verification is done once, however many guards and doors ask. */
+  outcome?: Promise<InboundOutcome>;
+}

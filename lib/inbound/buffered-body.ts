@@ -1,0 +1,30 @@
+import { type IncomingMessage } from 'node:http';
+
+/** What has come of a body before anybody watched it. */
+export interface BufferedBody {
+  /** Still in the stream for its reader. */
+  readonly chunks: readonly Buffer[];
+  /** Whether the end of the message has come, too. */
+  readonly ended: boolean;
+}
+
+/**
+ * What a stream has buffered; it stays there. Bytes come before us when an asynchronous middleware or hook runs
+ * before ours, on an Express or Fastify instance that the application brought along.
+ *
+ * @returns undefined when somebody has read from the stream: the bytes are gone
+ */
+export function bufferedBody(request: IncomingMessage): BufferedBody | undefined {
+  if (request.readableDidRead || request.destroyed) return undefined;
+  // No public property tells that the end has been pushed while bytes are still to be read.
+  const { ended } = (request as unknown as { _readableState: { ended: boolean } })._readableState;
+  if (request.readableLength === 0) return { chunks: [], ended };
+  const chunks: Buffer[] = [];
+  for (let chunk = read(request); chunk !== null; chunk = read(request)) chunks.push(chunk);
+  for (const chunk of chunks.toReversed()) request.unshift(chunk);
+  return { chunks, ended };
+}
+
+function read(request: IncomingMessage): Buffer | null {
+  return request.read() as Buffer | null;
+}

@@ -1,0 +1,33 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+
+/** A request and its response as Node hands them over, below any framework. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Node's request behind the request of a framework (Fastify wraps it, Express does not). */
+export function nodeRequest(request: unknown): IncomingMessage {
+  const { raw } = (request ?? {}) as { raw?: unknown };
+  return (raw instanceof Readable ? raw : request) as IncomingMessage;
+}
+
+/**
+ * Whether it is certain that no body follows. In HTTP/1 a request without these headers has none (RFC 9112,
+ * section 6.3); where the request did not come through a socket (serverless adapters, `inject` of tests), or came
+ * through HTTP/2, headers prove nothing.
+ */
+export function hasNoBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor >= 2) {
+    return (request as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === true;
+  }
+  if (!(request.socket instanceof Socket)) return false;
+  return request.headers['transfer-encoding'] === undefined && contentLength(request) === 0;
+}
+
+/** What the request announces, in bytes; 0 when it announces nothing. */
+export function contentLength(request: IncomingMessage): number {
+  return Number(request.headers['content-length'] ?? 0);
+}

@@ -1,0 +1,72 @@
+import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type HttpServer } from '@nestjs/common';
+import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
+
+type Done = (error?: unknown) => void;
+type Hook = (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: Done) => void;
+
+/** As much of a Fastify instance as is used here. */
+interface FastifyInstance {
+  readonly server: Server;
+  addHook(name: 'onRequest' | 'preHandler', hook: Hook): unknown;
+  readonly use?: unknown;
+}
+
+/**
+ * Several places, because no single one sees everything: the server's event comes before `rewriteUrl`, hooks also
+ * see what is injected without a server, and middleware of `app.use` runs in a hook that may be older than ours.
+ */
+export class FastifyPlatform implements InboundPlatform {
+  readonly #adapter: HttpServer;
+  readonly #routed = new WeakSet<IncomingMessage>();
+
+  constructor(adapter: HttpServer) {
+    this.#adapter = adapter;
+  }
+
+  install(entry: InboundEntry): void {
+    const instance = this.#adapter.getInstance() as FastifyInstance;
+    instance.server.prependListener('request', (request, response) => entry.arrive({ request, response }));
+    instance.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
+      const exchange = { request, response };
+      entry.arrive(exchange);
+      if (entry.admit) passDoor(entry.admit(exchange), done, done);
+      else done();
+    });
+    instance.addHook('preHandler', ({ raw }, _reply, done) => {
+      this.#routed.add(raw);
+      done();
+    });
+    if (entry.admit) this.#installDoor(instance, entry.admit.bind(entry));
+  }
+
+  sentTarget(request: IncomingMessage & { originalUrl?: string }): string {
+    return request.originalUrl ?? request.url ?? '';
+  }
+
+  routedTarget(request: IncomingMessage): string {
+    return request.url ?? '';
+  }
+
+  isRouted(request: IncomingMessage): boolean {
+    return this.#routed.has(request);
+  }
+
+  /** The door once more: in front of middleware, and in front of what hooks pass on to the not-found handler. */
+  #installDoor(instance: FastifyInstance, admit: NonNullable<InboundEntry['admit']>): void {
+    if (this.#hasMiddleware(instance)) {
+      this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Done) =>
+        passDoor(admit({ request, response }), next, next),
+      );
+    }
+    instance.addHook('preHandler', ({ raw: request }, { raw: response }, done) =>
+      passDoor(admit({ request, response }), done, done),
+    );
+  }
+
+  /** With the adapter's option `skipMiddie` there is no `app.use`, unless the application brings one. */
+  #hasMiddleware(instance: FastifyInstance): boolean {
+    const { isMiddieRegistered } = this.#adapter as { isMiddieRegistered?: boolean };
+    return isMiddieRegistered !== true || typeof instance.use === 'function';
+  }
+}

@@ -1,0 +1,120 @@
+const SMALLEST_SLAB = 256;
+const LARGEST_SLAB = 64 * 1024;
+
+/**
+ * How many bytes may be held at once. The limit is the application's, the count is the process's: two
+ * applications in one process share its memory.
+ */
+export class HeldBytesBudget {
+  static #held = 0;
+
+  /** Bytes held now, by all applications of this process. */
+  static get held(): number {
+    return HeldBytesBudget.#held;
+  }
+
+  readonly #limit: number;
+
+  /** @param limit in bytes */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Whether so many more bytes may be held; if so, they count from now on. */
+  take(bytes: number): boolean {
+    if (HeldBytesBudget.#held + bytes > this.#limit) return false;
+    HeldBytesBudget.#held += bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    HeldBytesBudget.#held -= bytes;
+  }
+}
+
+/**
+ * Bytes of one body, copied together as they come. A chunk of one byte costs a few hundred bytes as an object of
+ * its own, and a small chunk may keep a large buffer alive, so chunks are copied into slabs that grow with the
+ * body: at most 1.5 times the bytes held are allocated (and 256 bytes for a start).
+ */
+export class HeldBytes {
+  readonly #budget: HeldBytesBudget;
+  readonly #onFull: ((slab: Buffer) => void) | undefined;
+  readonly #slabs: Buffer[] = [];
+  #slab = Buffer.alloc(0);
+  #used = 0;
+  #length = 0;
+
+  /** @param onFull gets each slab as soon as it is full, but not the last one, which `pieces()` closes */
+  constructor(budget: HeldBytesBudget, onFull?: (slab: Buffer) => void) {
+    this.#budget = budget;
+    this.#onFull = onFull;
+  }
+
+  /** Bytes that count against the budget. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Copies the chunk; false when the budget is full, and then nothing of it is kept. */
+  append(chunk: Uint8Array): boolean {
+    if (!this.#budget.take(chunk.length)) return false;
+    const room = this.#slab.length - this.#used;
+    if (chunk.length <= room) {
+      this.#write(chunk);
+    } else {
+      if (room > 0) this.#write(chunk.subarray(0, room));
+      this.#open(chunk.length - room);
+      this.#write(chunk.subarray(room));
+    }
+    return true;
+  }
+
+  /** All bytes in order, without a copy. The last piece ends where the bytes end. */
+  pieces(): readonly Buffer[] {
+    if (this.#used === 0) return this.#slabs;
+    return [...this.#slabs, this.#slab.subarray(0, this.#used)];
+  }
+
+  /** The piece that `onFull` did not get, if there is one. */
+  lastPiece(): Buffer | undefined {
+    return this.#used === 0 ? undefined : this.#slab.subarray(0, this.#used);
+  }
+
+  /** Lets go of the bytes, which somebody else has now, but goes on counting them. */
+  handOver(): readonly Buffer[] {
+    const pieces = this.pieces();
+    this.#forget();
+    return pieces;
+  }
+
+  /** Lets go of the bytes and gives their share of the budget back. */
+  free(): void {
+    this.#budget.giveBack(this.#length);
+    this.#length = 0;
+    this.#forget();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#slab.set(bytes, this.#used);
+    this.#used += bytes.length;
+    this.#length += bytes.length;
+  }
+
+  #open(needed: number): void {
+    if (this.#used > 0) {
+      this.#slabs.push(this.#slab);
+      this.#onFull?.(this.#slab);
+    }
+    const grown = Math.min(Math.max(this.#length >> 1, SMALLEST_SLAB), LARGEST_SLAB);
+    // Not from Node's pool: a slab is freed as a whole, with nothing else in it.
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(needed, grown));
+    this.#used = 0;
+  }
+
+  #forget(): void {
+    this.#slabs.splice(0);
+    this.#slab = Buffer.alloc(0);
+    this.#used = 0;
+  }
+}

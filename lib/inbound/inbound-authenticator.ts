@@ -1,0 +1,239 @@
+import { type IncomingMessage } from 'node:http';
+import { Injectable, type HttpServer } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { printable } from '../authentication/attempt-log.js';
+import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
+import { type Verification } from '../authentication/verification.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { answerFor } from './answers.js';
+import { type Arrival } from './arrival.js';
+import { bufferedBody } from './buffered-body.js';
+import { Door } from './door.js';
+import { hasNoBody, nodeRequest, type Exchange } from './exchange.js';
+import { ExpressPlatform } from './express.platform.js';
+import { FastifyPlatform } from './fastify.platform.js';
+import { HeldBytesBudget } from './held-bytes.js';
+import { setMAuthIdentity } from './identity.js';
+import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
+import { isAmbiguousPath, pathOf } from './path-policy.js';
+import { type InboundPlatform } from './platform.js';
+import { sendAnswer } from './send-answer.js';
+import { WireBody } from './wire-body.js';
+
+/** Bounds that a route sets for itself. */
+export interface RouteLimits {
+  /** Largest body, in bytes, instead of `body.maxHeldBytes`, and also where the platform has parsed the body. */
+  readonly maxBodyBytes?: number;
+}
+
+/** What of the application is protected, as far as it concerns the way in. */
+export interface DoorOptions {
+  readonly protect: 'decorated' | 'routes' | 'everything';
+  /** Exact raw paths that pass the door of `everything`. */
+  readonly exempt: readonly string[];
+}
+
+/**
+ * Authenticates incoming requests, each of them once. It watches every request from its first byte on, in front of
+ * body parsers and handlers, on Express and on Fastify.
+ */
+@Injectable()
+export class InboundAuthenticator {
+  readonly #settings: MAuthSettings;
+  readonly #authenticator: MAuthAuthenticator;
+  readonly #budget: HeldBytesBudget;
+  readonly #door: Door | undefined;
+  readonly #arrivals = new WeakMap<IncomingMessage, Arrival>();
+  #platform: InboundPlatform | undefined;
+
+  constructor(
+    adapterHost: HttpAdapterHost,
+    settings: MAuthSettings,
+    authenticator: MAuthAuthenticator,
+    { protect, exempt }: DoorOptions,
+  ) {
+    this.#settings = settings;
+    this.#authenticator = authenticator;
+    this.#budget = new HeldBytesBudget(settings.body.maxHeldBytesTotal);
+    if (protect === 'everything') {
+      this.#door = new Door(settings, exempt, (request) => this.authenticate(request));
+    }
+    // The only moment at which an adapter is there and has no body parser yet.
+    adapterHost.init$.subscribe(() => this.#install(adapterHost.httpAdapter));
+  }
+
+  /**
+   * Who signed the request. Verification is done once: later passes get the same outcome, and what came from
+   * outside never makes it throw.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  async authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): Promise<InboundOutcome> {
+    const arrival = this.#arrivals.get(nodeRequest(request));
+    if (!arrival) {
+      this.#settings.logger.error(
+        'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
+      );
+      return undecided('body_unavailable');
+    }
+    arrival.outcome ??= this.#authenticateOnce(arrival, maxBodyBytes);
+    const outcome = await arrival.outcome;
+    const isTooLarge = maxBodyBytes !== undefined && (arrival.body?.received ?? 0) > maxBodyBytes;
+    return outcome.authentic && isTooLarge ? this.#refuse(arrival, TOO_LARGE) : outcome;
+  }
+
+  /**
+   * Whether the request carries any MAuth authentication header, even a malformed one.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  hasMAuthHeaders(request: unknown): boolean {
+    const node = nodeRequest(request);
+    // Headers may be removed from a request on its way, but a signed request stays one.
+    return this.#arrivals.get(node)?.verification !== undefined || isSigned(node);
+  }
+
+  #install(adapter: HttpServer | null | undefined): void {
+    if (!adapter) return;
+    const platform = platformOf(adapter);
+    if (!platform) {
+      this.#settings.logger.error(
+        `MAuth: HTTP adapter "${adapter.getType()}" is not supported, so no request can be authenticated; use Express or Fastify`,
+      );
+      return;
+    }
+    this.#platform = platform;
+    const door = this.#door;
+    platform.install({
+      arrive: (exchange) => this.#arrive(platform, exchange),
+      ...(door && {
+        admit: (exchange: Exchange) => door.admits(exchange, platform.routedTarget(exchange.request)),
+      }),
+    });
+  }
+
+  /** Headers and time are read now; a body is watched from now on if they pass. */
+  #arrive(platform: InboundPlatform, { request, response }: Exchange): void {
+    if (this.#arrivals.has(request)) return;
+    const arrival: Arrival = { request, response, target: this.#targetOf(platform, request) };
+    this.#arrivals.set(request, arrival);
+    if (!isSigned(request)) return;
+    arrival.verification = this.#begin(arrival);
+    if (!arrival.verification.rejected && !hasNoBody(request)) this.#watchBody(arrival, arrival.verification);
+  }
+
+  #targetOf(platform: InboundPlatform, request: IncomingMessage): string {
+    const { requestTarget, logger } = this.#settings;
+    if (!requestTarget || !isSigned(request)) return platform.sentTarget(request);
+    try {
+      const target: unknown = requestTarget(request);
+      if (typeof target === 'string') return target;
+      logger.error('MAuth: option `requestTarget` must return path and query as text');
+    } catch {
+      logger.error('MAuth: option `requestTarget` threw an error');
+    }
+    return ''; // No signature covers that.
+  }
+
+  #begin({ request, target }: Arrival): Verification {
+    const { method = '', headers } = request;
+    return this.#authenticator.beginRequest({ method, url: target, headers });
+  }
+
+  #watchBody(arrival: Arrival, verification: Verification): void {
+    const buffered = bufferedBody(arrival.request);
+    if (!buffered) {
+      arrival.isBodyLost = true;
+      return;
+    }
+    const { maxHeldBytes, timeoutMs } = this.#settings.body;
+    arrival.body = new WireBody(arrival, {
+      onBytes: (bytes) => verification.update(bytes),
+      keeps: this.#settings.mode === 'remote',
+      budget: this.#budget,
+      maxHeldBytes,
+      timeoutMs,
+      onStall: () => this.#stalled(arrival),
+    });
+    arrival.body.adopt(buffered.chunks, buffered.ended);
+  }
+
+  async #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
+    let isAuthentic = false;
+    try {
+      const outcome = await this.#verify(arrival, maxBodyBytes);
+      isAuthentic = outcome.authentic;
+      if (outcome.authentic) setMAuthIdentity(arrival.request, outcome);
+      return outcome;
+    } finally {
+      if (isAuthentic) arrival.body?.release();
+      else arrival.body?.discard();
+    }
+  }
+
+  async #verify(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
+    const verification = (arrival.verification ??= this.#begin(arrival));
+    if (!verification.rejected && this.#isAmbiguous(arrival)) {
+      return this.#refuse(arrival, inauthentic('ambiguous_path'));
+    }
+    const lookup = verification.findKey();
+    const failure = lookup instanceof Promise ? await lookup : lookup;
+    if (failure) return failure;
+    if (arrival.isBodyLost) return this.#bodyLost(arrival);
+    const bodyFailure = await arrival.body?.hold(maxBodyBytes);
+    if (bodyFailure) return this.#refuse(arrival, bodyFailure);
+    arrival.body?.flush();
+    return verification.conclude();
+  }
+
+  /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
+  #isAmbiguous({ request, target }: Arrival): boolean {
+    if (this.#settings.pathPolicy !== 'strict') return false;
+    return isAmbiguousPath(target) || isAmbiguousPath(this.#platform?.routedTarget(request) ?? '');
+  }
+
+  #bodyLost(arrival: Arrival): MAuthFailure {
+    this.#settings.logger.error(
+      'MAuth: the body of a request was read before it could be authenticated. Configuration error: a middleware ' +
+        'or hook that reads bodies was registered on the HTTP server instance before the application was created; ' +
+        'register it afterwards.',
+    );
+    return this.#refuse(arrival, undecided('body_unavailable'));
+  }
+
+  /** A parser waits for a body that does not come, and nobody else will answer. */
+  #stalled(arrival: Arrival): void {
+    if (arrival.outcome || this.#platform?.isRouted(arrival.request)) return;
+    const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
+    arrival.outcome = Promise.resolve(failure);
+    arrival.body?.discard();
+    sendAnswer(arrival.response, answerFor(failure, this.#settings));
+  }
+
+  /** Writes down what the caller does not learn, and what verification itself has not written. */
+  #refuse<F extends MAuthFailure | BodyFailure>({ request, response, target }: Arrival, failure: F): F {
+    // The rest of the body may still come, so the connection cannot carry another request.
+    if (failure.status === 408) response.shouldKeepAlive = false;
+    const subject = `${printable(request.method ?? '')} ${printable(pathOf(target))}`;
+    this.#settings.logger.warn(`MAuth: ${subject} was refused (${failure.code})`);
+    return failure;
+  }
+}
+
+const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
+
+function isSigned({ headers }: IncomingMessage): boolean {
+  return headers['mcc-authentication'] !== undefined || headers['x-mws-authentication'] !== undefined;
+}
+
+function platformOf(adapter: HttpServer): InboundPlatform | undefined {
+  switch (adapter.getType()) {
+    case 'express':
+      return new ExpressPlatform(adapter);
+    case 'fastify':
+      return new FastifyPlatform(adapter);
+    default:
+      return undefined;
+  }
+}

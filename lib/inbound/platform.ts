@@ -1,0 +1,35 @@
+import { type IncomingMessage } from 'node:http';
+import { type Exchange } from './exchange.js';
+
+/** What a platform calls for each request. */
+export interface InboundEntry {
+  /** Before anything can read the request or rewrite its target. May be called more than once. */
+  arrive(exchange: Exchange): void;
+  /**
+   * Before anything can answer the request; only where there is a door. Resolves to false when the door has
+   * answered: then nothing else may run. May be called more than once.
+   */
+  admit?(exchange: Exchange): boolean | Promise<boolean>;
+}
+
+/** What differs between Express and Fastify. */
+export interface InboundPlatform {
+  /** Puts the entry in front of the application; to be called before body parsers are installed. */
+  install(entry: InboundEntry): void;
+  /** Path and query as the caller sent them, as far as this can be told from the request. */
+  sentTarget(request: IncomingMessage): string;
+  /** Path and query as the application routes them. */
+  routedTarget(request: IncomingMessage): string;
+  /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
+  isRouted(request: IncomingMessage): boolean;
+}
+
+/** Runs `next` unless the door has answered, or `failed` if there was an error. */
+export function passDoor(
+  admitted: boolean | Promise<boolean>,
+  next: () => void,
+  failed: (error: unknown) => void,
+): void {
+  if (typeof admitted !== 'boolean') admitted.then((isAdmitted) => isAdmitted && next(), failed);
+  else if (admitted) next();
+}

@@ -1,0 +1,242 @@
+import { type IncomingMessage } from 'node:http';
+import { contentLength, type Exchange } from './exchange.js';
+import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
+import { type BodyFailure } from './inbound-outcome.js';
+
+/** What watches a body, and within which bounds. */
+export interface WireBodyOptions {
+  /** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
+  readonly onBytes: (bytes: Uint8Array) => void;
+  /** `onBytes` keeps what it gets, so bytes that pass count against the limits too. */
+  readonly keeps: boolean;
+  readonly budget: HeldBytesBudget;
+  /** Largest body that is held or kept unless `hold` says otherwise, in bytes. */
+  readonly maxHeldBytes: number;
+  /** How long the body may take to arrive, in milliseconds from now. */
+  readonly timeoutMs: number;
+  /** The time is over, and nobody waits for `hold()`. */
+  readonly onStall: () => void;
+}
+
+/** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: for nobody. */
+type Flow = 'observed' | 'held' | 'passed' | 'dropped';
+
+const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
+const BUDGET_FULL: BodyFailure = Object.freeze({ authentic: false, status: 503, code: 'body_budget_full' });
+const TIMED_OUT: BodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
+const ABORTED: BodyFailure = Object.freeze({ authentic: false, status: 400, code: 'body_aborted' });
+
+type Push = (this: IncomingMessage, chunk: unknown, encoding?: BufferEncoding) => boolean;
+
+/**
+ * The body of one request, watched where Node's HTTP parser hands it to the stream: `push`. Listening for `data`
+ * there would start the stream before its reader is there, and a stream in between would have to be known to
+ * every parser; this way parsers, multipart readers and handlers read the very request that they would read
+ * without us, and each chunk is seen exactly as it came off the wire.
+ */
+export class WireBody {
+  readonly #request: IncomingMessage;
+  readonly #options: WireBodyOptions;
+  readonly #push: Push;
+  readonly #ownPush: Push;
+  readonly #timer: NodeJS.Timeout;
+  #flow: Flow = 'observed';
+  #received = 0;
+  #isComplete = false;
+  #isPulling = false;
+  #hasPulled = false;
+  #limit: number;
+  #failure: BodyFailure | undefined;
+  #held: HeldBytes | undefined;
+  #kept: HeldBytes | undefined;
+  #resolve: ((failure: BodyFailure | undefined) => void) | undefined;
+
+  constructor({ request, response }: Exchange, options: WireBodyOptions) {
+    this.#request = request;
+    this.#options = options;
+    this.#limit = options.maxHeldBytes;
+    if (options.keeps) this.#kept = new HeldBytes(options.budget);
+    this.#push = Reflect.get(request, 'push') as Push;
+    this.#ownPush = (chunk: unknown, encoding?: BufferEncoding) => this.#receive(chunk, encoding);
+    request.push = this.#ownPush;
+    request.once('close', () => this.#closed()).once('end', () => this.#held?.free());
+    response.once('close', () => this.#answered());
+    this.#timer = setTimeout(() => this.#timedOut(), options.timeoutMs).unref();
+  }
+
+  /** Bytes that have come so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Takes bytes that came before this object and are still in the stream; `ended` = no more will come. */
+  adopt(chunks: readonly Uint8Array[], ended: boolean): void {
+    for (const chunk of chunks) {
+      this.#received += chunk.length;
+      this.#observe(chunk);
+    }
+    if (ended) this.#complete();
+  }
+
+  /**
+   * Resolves when all bytes have come. Those that come from now on are kept back: nobody gets them before
+   * `release()`.
+   *
+   * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
+   */
+  async hold(maxBytes?: number): Promise<BodyFailure | undefined> {
+    if (this.#failure) return this.#failure;
+    // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
+    const isHeld = !this.#isComplete || !this.#request.readableDidRead;
+    this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
+    if (Math.max(this.#received, contentLength(this.#request)) > this.#limit) this.#fail(TOO_LARGE);
+    if (this.#isComplete || this.#failure) return this.#failure;
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#flow = 'held';
+      this.#held = new HeldBytes(this.#options.budget, this.#kept ? undefined : this.#options.onBytes);
+      this.#pull();
+    });
+  }
+
+  /** Hands `onBytes` what it has not got yet. */
+  flush(): void {
+    if (this.#kept) {
+      for (const piece of this.#kept.pieces()) this.#options.onBytes(piece);
+      this.#kept.free();
+      for (const piece of this.#held?.pieces() ?? []) this.#options.onBytes(piece);
+    } else {
+      const last = this.#held?.lastPiece();
+      if (last) this.#options.onBytes(last);
+    }
+  }
+
+  /** The request is authentic: whoever reads it gets every byte. */
+  release(): void {
+    this.#flow = 'passed';
+    clearTimeout(this.#timer);
+    if (this.#held) {
+      for (const piece of this.#held.handOver()) this.#push.call(this.#request, piece);
+      if (this.#isComplete) this.#push.call(this.#request, null);
+    }
+    if (this.#request.push === this.#ownPush) this.#request.push = this.#push;
+  }
+
+  /**
+   * The request is refused: nobody gets another byte, and the rest is read away, so that the connection can carry
+   * the next request. A rest that has not come when the time is over ends the connection.
+   */
+  discard(): void {
+    this.#flow = 'dropped';
+    this.#free();
+    if (this.#request.readableEnded) return;
+    if (this.#isComplete) this.#push.call(this.#request, null);
+    this.#request.resume();
+    this.#pull();
+  }
+
+  #receive(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) return this.#end();
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array);
+    this.#received += bytes.length;
+    switch (this.#flow) {
+      case 'observed':
+        this.#observe(bytes);
+        return this.#push.call(this.#request, chunk, encoding);
+      case 'passed':
+        return this.#push.call(this.#request, chunk, encoding);
+      case 'held':
+        this.#keepBack(bytes);
+        break;
+      case 'dropped':
+    }
+    this.#pull();
+    return true;
+  }
+
+  #observe(bytes: Uint8Array): void {
+    if (this.#failure) return;
+    if (!this.#kept) this.#options.onBytes(bytes);
+    else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
+    else if (!this.#kept.append(bytes)) this.#fail(BUDGET_FULL);
+  }
+
+  #keepBack(bytes: Uint8Array): void {
+    if (this.#received > this.#limit) this.#fail(TOO_LARGE);
+    else if (!this.#held?.append(bytes)) this.#fail(BUDGET_FULL);
+  }
+
+  #end(): boolean {
+    const isHeld = this.#flow === 'held';
+    this.#complete();
+    return isHeld ? false : this.#push.call(this.#request, null);
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    clearTimeout(this.#timer);
+    this.#settle();
+  }
+
+  #fail(failure: BodyFailure): void {
+    this.#failure ??= failure;
+    if (this.#flow === 'held') this.#flow = 'dropped';
+    this.#free();
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#resolve?.(this.#failure);
+    this.#resolve = undefined;
+  }
+
+  #timedOut(): void {
+    if (this.#flow === 'dropped') {
+      this.#request.destroy();
+      return;
+    }
+    const isAwaited = this.#resolve !== undefined;
+    this.#fail(TIMED_OUT);
+    if (!isAwaited) this.#options.onStall();
+  }
+
+  #closed(): void {
+    clearTimeout(this.#timer);
+    // A parsed request closes before the guard comes, so what is kept has to wait for `flush()`.
+    if (this.#isComplete) this.#held?.free();
+    else this.#fail(ABORTED);
+  }
+
+  /** The answer is out: nothing that is still to come will be verified. */
+  #answered(): void {
+    if (this.#flow === 'dropped') return;
+    clearTimeout(this.#timer);
+    this.#kept?.free();
+    if (this.#flow === 'observed') this.#flow = 'passed';
+    if (this.#flow === 'held') this.#fail(ABORTED);
+    // Node reads away what nobody wanted, but not once somebody has made the socket flow, as `#pull` did.
+    const { readableFlowing } = this.#request;
+    const isUnread = readableFlowing === null && this.#request.listenerCount('readable') === 0;
+    if (this.#hasPulled && isUnread) this.#request.resume();
+  }
+
+  /**
+   * Keeps the bytes coming while they are not passed on: the stream itself asks for more only after it got some.
+   * `_read` is what makes a paused socket flow again, and what serverless requests wait for.
+   */
+  #pull(): void {
+    if (this.#isPulling || this.#isComplete) return;
+    this.#isPulling = true;
+    this.#hasPulled = true;
+    process.nextTick(() => {
+      this.#isPulling = false;
+      const isWanted = this.#flow === 'held' || this.#flow === 'dropped';
+      if (isWanted && !this.#isComplete && !this.#request.destroyed) this.#request._read(0);
+    });
+  }
+
+  #free(): void {
+    this.#held?.free();
+    this.#kept?.free();
+  }
+}
