@@ -24,5 +24,6 @@ export function settingsOf(
     logger: collectingLogger(),
     ...options,
   };
-  return { settings: resolveSettings(complete), signer: new MAuthSigner(complete) };
+  // The stand-in runs by the real time, so what is signed for it does too, also where the cache's clock is simulated.
+  return { settings: resolveSettings(complete), signer: new MAuthSigner({ ...complete, now: undefined }) };
 }
