@@ -3,6 +3,8 @@ module.exports = {
   rootDir: __dirname,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
+  // They need a packed tarball and a registry: npm run check:package.
+  testPathIgnorePatterns: ['/node_modules/', '/test/package/'],
   testEnvironment: 'node',
   transform: {
     '^.+\\.[cm]?[jt]s$': [

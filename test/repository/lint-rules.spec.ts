@@ -10,9 +10,9 @@ const eslint = new ESLint({ cwd: root, overrideConfigFile: true, overrideConfig 
 /** What the linter says about one import, were it written in that file. */
 async function verdict(file: string, line: string): Promise<string[]> {
   const [result] = await eslint.lintText(`${line}\n`, { filePath: join(root, file) });
-  const fatal = result!.messages.find((message) => message.fatal);
+  const fatal = result.messages.find((message) => message.fatal);
   if (fatal) throw new Error(fatal.message);
-  return result!.messages.filter(({ ruleId }) => ruleId === RULE).map(({ message }) => message);
+  return result.messages.filter(({ ruleId }) => ruleId === RULE).map(({ message }) => message);
 }
 
 const PROTOCOL = 'lib/protocol/signature.ts';

@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** What the leg with Nest 11 installs instead of the versions in the project's package.json. */
+const NEST_11 = {
+  '@nestjs/axios': '4.0.1',
+  '@nestjs/common': '11.2.10',
+  '@nestjs/core': '11.2.10',
+  '@nestjs/platform-express': '11.2.10',
+  '@nestjs/platform-fastify': '11.2.8',
+  '@nestjs/testing': '11.2.6',
+};
+
+/** Tools that no test of lib/ needs. */
+const TOOLS =
+  /^(@arethetypeswrong\/cli|@eslint\/.*|@nestjs\/(cli|schematics)|@stryker-mutator\/.*|eslint|prettier|publint|typescript-eslint)$/;
+
+const ROOT = new URL('../../package.json', import.meta.url);
+
+/** The package.json of the leg with Nest 11: the project's own with other versions of Nest and without tools. */
+export function nest11Manifest() {
+  const { version, engines, dependencies, devDependencies, overrides } = JSON.parse(
+    readFileSync(ROOT, 'utf8'),
+  );
+  return {
+    name: 'nestjs-mauth-with-nest-11',
+    version,
+    private: true,
+    description: 'Written by: npm run test:matrix -- --update',
+    engines,
+    dependencies,
+    devDependencies: Object.fromEntries(
+      Object.entries(devDependencies)
+        .filter(([name]) => !TOOLS.test(name))
+        .map(([name, wanted]) => [name, nest11Version(name) ?? wanted]),
+    ),
+    overrides,
+  };
+}
+
+function nest11Version(name) {
+  if (!name.startsWith('@nestjs/')) return undefined;
+  if (!NEST_11[name]) throw new Error(`Say in ${fileURLToPath(import.meta.url)} which ${name} fits Nest 11.`);
+  return NEST_11[name];
+}
