@@ -5,14 +5,14 @@ import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
 import { resolveSettings } from '../mauth.settings.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
-import { type HeaderFields } from '../protocol/headers.js';
+import { fieldsOf, type HeaderFields } from '../protocol/headers.js';
 import { isMethod, splitTarget } from '../protocol/request-target.js';
 import { isStatus } from '../protocol/string-to-sign.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
 import { RemoteVerification, type SplitRequest } from './remote-verification.js';
-import { undecided, type MAuthResult } from './result.js';
+import { type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
 
 /** The head of a request as it came off the wire. */
@@ -72,15 +72,17 @@ export class MAuthAuthenticator {
    * Authenticates a request whose body is at hand. What came from outside never makes it throw: the result says
    * 401 (inauthentic) or 503 (could not be decided), with a code for the log.
    */
-  async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
-    return this.#authenticate(this.beginRequest(request), request);
+  async authenticateRequest({ method, url, headers, body }: RequestToAuthenticate): Promise<MAuthResult> {
+    const fields = fieldsOf(headers ?? {});
+    return this.#authenticate(this.beginRequest({ method, url, headers: fields }), fields, body);
   }
 
   /** Authenticates a response whose body is at hand, on the same terms. */
-  async authenticateResponse(response: ResponseToAuthenticate): Promise<MAuthResult> {
-    const head = isStatus(response.status) ? { status: response.status } : undefined;
-    const claims = readClaims(response.headers ?? {}, this.#settings);
-    return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), response);
+  async authenticateResponse({ status, headers, body }: ResponseToAuthenticate): Promise<MAuthResult> {
+    const fields = fieldsOf(headers ?? {});
+    const head = isStatus(status) ? { status } : undefined;
+    const claims = readClaims(fields, this.#settings);
+    return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), fields, body);
   }
 
   /** Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else. */
@@ -93,9 +95,10 @@ export class MAuthAuthenticator {
 
   async #authenticate(
     verification: Verification,
-    { headers, body }: Pick<RequestToAuthenticate, 'headers' | 'body'>,
+    fields: Fields,
+    body: RequestToAuthenticate['body'],
   ): Promise<MAuthResult> {
-    if (!verification.rejected && !isBodyAtHand(headers, body)) return undecided('body_unavailable');
+    if (!verification.rejected && !isBodyAtHand(fields, body)) return verification.refuseWithoutBody();
     const lookup = verification.findKey();
     const failure = lookup instanceof Promise ? await lookup : lookup;
     if (failure) return failure;
@@ -104,6 +107,9 @@ export class MAuthAuthenticator {
   }
 }
 
+/** Headers read once, for an iterator can be read no second time. */
+type Fields = ReturnType<typeof fieldsOf>;
+
 function requestHead(method: string, url: string | Uint8Array): SplitRequest | undefined {
   if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;
   const target = splitTarget(bytesOfWireText(url));
@@ -111,24 +117,16 @@ function requestHead(method: string, url: string | Uint8Array): SplitRequest | u
 }
 
 /** "No bytes seen" is not "no body": what the headers announce must be there. */
-function isBodyAtHand(headers: HeaderFields, body: unknown): boolean {
+function isBodyAtHand(fields: Fields, body: unknown): boolean {
   if (typeof body === 'string' || body instanceof Uint8Array) return true;
   if (body !== null) return false;
-  const fields = headers as Iterable<readonly [string, unknown]>;
-  for (const field of Symbol.iterator in headers ? fields : Object.entries(headers)) {
-    if (announcesBody(...field)) return false;
-  }
-  return true;
+  return !fields.some(([name, value]) => announcesBody(name.toLowerCase(), value));
 }
 
 function announcesBody(name: string, value: unknown): boolean {
-  const lower = name.toLowerCase();
-  if (value === undefined) return false;
-  return lower === 'transfer-encoding' || (lower === 'content-length' && !isZero(value));
-}
-
-function isZero(length: unknown): boolean {
-  return typeof length === 'string' && /^0+$/.test(length);
+  const lines = (Array.isArray(value) ? value : [value]).filter((line) => line !== undefined);
+  if (name === 'transfer-encoding') return lines.length > 0;
+  return name === 'content-length' && !lines.every((line) => typeof line === 'string' && /^0+$/.test(line));
 }
 
 function assembleParts(options: MAuthOptions): AuthenticatorParts {

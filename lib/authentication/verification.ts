@@ -2,7 +2,7 @@ import { type MAuthSettings } from '../mauth.options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
 import { logAttempt, logFailure, logFallback } from './attempt-log.js';
 import { type Claim, type Claims } from './claims.js';
-import { inauthentic, type MAuthFailure, type MAuthResult } from './result.js';
+import { inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 
 /**
  * One message on its way through verification: headers, UUID, time, method and target are checked when it begins;
@@ -34,6 +34,12 @@ export abstract class Verification {
 
   /** All bytes have been given to `update`: verifies. To be called once, after `findKey` found no failure. */
   abstract conclude(): MAuthResult | Promise<MAuthResult>;
+
+  /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
+  refuseWithoutBody(): MAuthFailure {
+    this.attempt();
+    return this.refuse(undecided('body_unavailable'));
+  }
 
   /** The app that the live claims name, in lower case. */
   protected get appUuid(): string {

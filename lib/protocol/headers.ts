@@ -9,7 +9,7 @@ export const HEADERS = {
 
 /** Header names with values; a value may be the list of its lines. `Headers` of the fetch API fits too. */
 export type HeaderFields =
-  Readonly<Record<string, string | readonly string[] | undefined>> | Iterable<readonly [string, string]>;
+  Readonly<Record<string, string | readonly string[] | undefined>> | Iterable<readonly [string, unknown]>;
 
 /** The values of one version's headers; undefined where a header is absent. */
 export interface HeaderPair {
@@ -48,11 +48,19 @@ const LENGTHS = new Set([...PLACES.keys()].map((name) => name.length));
 export function pickHeaders(headers: HeaderFields): Record<MAuthVersion, HeaderPair> {
   const picked: Record<MAuthVersion, HeaderPair> = { 1: {}, 2: {} };
   if (isIterable(headers)) {
-    for (const [name, value] of headers) pick(picked, name, value);
+    for (const [name, value] of fieldsOf(headers)) pick(picked, name, value);
   } else {
     for (const name of Object.keys(headers)) if (LENGTHS.has(name.length)) pick(picked, name, headers[name]);
   }
   return picked;
+}
+
+/** Names with their values, whatever they came in; what is no name with a value counts for nothing. */
+export function fieldsOf(headers: HeaderFields): (readonly [name: string, value: unknown])[] {
+  const fields: Iterable<unknown> = isIterable(headers) ? headers : Object.entries(headers);
+  return [...fields].filter(
+    (field): field is [string, unknown] => Array.isArray(field) && typeof field[0] === 'string',
+  );
 }
 
 function pick(picked: Record<MAuthVersion, HeaderPair>, name: string, value: unknown): void {
@@ -71,7 +79,7 @@ function oneLine(value: unknown): string | undefined {
   return Array.isArray(value) && value.every((line) => typeof line === 'string') ? value.join(', ') : '';
 }
 
-function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, string]> {
+function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, unknown]> {
   return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function';
 }
 

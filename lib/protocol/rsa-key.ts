@@ -38,7 +38,10 @@ export function checkRsaKey(key: KeyObject): KeyObject {
     );
   }
   if (publicExponent < MIN_EXPONENT || publicExponent > MAX_EXPONENT || publicExponent % 2n === 0n) {
-    throw new UnusableKeyError('weak_key', 'The public exponent of the key must be odd, and from 65537 to 2^32.');
+    throw new UnusableKeyError(
+      'weak_key',
+      'The public exponent of the key must be odd, and from 65537 to 2^32.',
+    );
   }
   return key;
 }

@@ -49,7 +49,7 @@ describeWithSuites('Requests signed by other clients', (path) => {
   const vectors = JSON.parse(
     readFileSync(path('vectors', 'signed-by-other-clients.json'), 'utf8'),
   ) as Vectors<SignedRequest>;
-  const authenticator = authenticatorFor(vectors, (vectors.cases[0]).now);
+  const authenticator = authenticatorFor(vectors, vectors.cases[0].now);
 
   const authenticate = ({ method, url, headers, body_b64 }: SignedRequest) =>
     authenticator.authenticateRequest({ method, url, headers, body: Buffer.from(body_b64, 'base64') });
@@ -109,7 +109,7 @@ describeWithSuites('Responses signed by Ruby', (path) => {
     readFileSync(path('vectors', 'responses-signed-by-ruby.json'), 'utf8'),
   ) as Vectors<SignedResponse>;
   const signer = new MAuthSigner({ appUuid: vectors.app_uuid, privateKey: vectors.private_key_pem });
-  const authenticator = authenticatorFor(vectors, (vectors.cases[0]).time);
+  const authenticator = authenticatorFor(vectors, vectors.cases[0].time);
   const cases = vectors.cases.map(({ body_b64, ...rest }, index) => ({
     ...rest,
     name: `${index + 1}: V${rest.version} ${rest.status}`,
@@ -161,7 +161,7 @@ describeWithSuites('Responses signed by Ruby', (path) => {
       appUuid: '00000000-0000-4000-8000-000000000000',
       logger: new RecordedLog(),
       findPublicKey: () => publicKey,
-      now: () => 1000 * (vectors.cases[0]).time,
+      now: () => 1000 * vectors.cases[0].time,
     });
     for (const { status, body, headers } of cases) {
       const renamed = Object.fromEntries(
