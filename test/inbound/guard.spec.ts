@@ -1,0 +1,431 @@
+import {
+  Controller,
+  Get,
+  HttpException,
+  Injectable,
+  Module,
+  UseGuards,
+  type ArgumentsHost,
+  type ExecutionContext,
+} from '@nestjs/common';
+import { APP_FILTER, BaseExceptionFilter, ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
+import {
+  AppUuid,
+  getMAuthIdentity,
+  MAuthCaller,
+  MAuthGuard,
+  MAuthModule,
+  MAuthUnauthorizedException,
+  OptionalMAuth,
+  Public,
+  RequiresMAuth,
+  type InboundFailure,
+  type MAuthIdentity,
+  type MAuthModuleExtras,
+  type MAuthModuleOptions,
+} from '../../lib/index.js';
+import { Caller, send } from '../support/caller.js';
+import { PLATFORMS, RecordingLogger, startApp, type RunningApp } from '../support/running-app.js';
+import { createTestApp } from '../support/test-app.js';
+
+const own = createTestApp();
+const rave = createTestApp();
+const other = createTestApp();
+const known = new Map([rave, other].map((app) => [app.appUuid, app.publicKeyPem]));
+
+function options(more: Partial<MAuthModuleOptions & MAuthModuleExtras> = {}) {
+  return {
+    appUuid: own.appUuid,
+    findPublicKey: (appUuid: string) => known.get(appUuid),
+    apps: { rave: rave.appUuid },
+    logger: new RecordingLogger(),
+    ...more,
+  };
+}
+
+@RequiresMAuth()
+@Controller('studies')
+class StudiesController {
+  @Get()
+  list(
+    @AppUuid() appUuid: string,
+    @MAuthCaller() caller: MAuthIdentity,
+    @MAuthCaller('protocolVersion') version: number,
+  ) {
+    return { appUuid, caller, version, frozen: Object.isFrozen(caller) };
+  }
+
+  @RequiresMAuth({ apps: ['rave'] })
+  @Get('audit')
+  audit() {
+    return 'handled';
+  }
+
+  @Public()
+  @Get('caller')
+  caller(@MAuthCaller() caller: MAuthIdentity) {
+    return caller;
+  }
+
+  @Public()
+  @Get('caller-uuid')
+  callerUuid(@AppUuid() appUuid: string) {
+    return appUuid;
+  }
+
+  @OptionalMAuth()
+  @Get('perhaps')
+  perhaps(
+    @AppUuid({ optional: true }) appUuid: string | undefined,
+    @MAuthCaller({ optional: true }) caller: MAuthIdentity | undefined,
+    @MAuthCaller('protocolVersion', { optional: true }) version: number | undefined,
+  ) {
+    return { appUuid: appUuid ?? 'nobody', caller: caller ?? 'nobody', version: version ?? 'none' };
+  }
+}
+
+describe.each(PLATFORMS)('The guard on %s', (_name, createAdapter) => {
+  let running: RunningApp | undefined;
+  const start = async (
+    more: Partial<MAuthModuleOptions & MAuthModuleExtras> = {},
+    controllers = [StudiesController],
+  ) => {
+    running = await startApp(createAdapter, { imports: [MAuthModule.forRoot(options(more))], controllers });
+    return running.url;
+  };
+
+  afterEach(async () => {
+    await running?.close();
+    running = undefined;
+  });
+
+  it.each([
+    ['v1', 1],
+    ['v2', 2],
+    ['v1,v2', 2],
+  ] as const)(
+    'hands the verified caller of a request signed with %s to the handler',
+    async (signVersions, version) => {
+      const url = await start();
+      const { status, text } = await new Caller(rave, signVersions).signed(`${url}/studies?page=1`);
+      const caller = { appUuid: rave.appUuid, protocolVersion: version };
+      expect(status).toBe(200);
+      expect(JSON.parse(text)).toEqual({ appUuid: rave.appUuid, caller, version, frozen: true });
+    },
+  );
+
+  it('answers 401 where a parameter names a caller and there is none', async () => {
+    const url = await start();
+    for (const path of ['caller', 'caller-uuid']) {
+      const { status, text } = await send(`${url}/studies/${path}`);
+      expect({ status, text }).toEqual({ status: 401, text: '{"errors":{"mauth":["Unauthorized"]}}' });
+    }
+  });
+
+  it('leaves a parameter undefined where the caller is optional', async () => {
+    const url = await start();
+    const nobody = await send(`${url}/studies/perhaps`);
+    expect(JSON.parse(nobody.text)).toEqual({ appUuid: 'nobody', caller: 'nobody', version: 'none' });
+    const somebody = await new Caller(rave).signed(`${url}/studies/perhaps`);
+    expect(JSON.parse(somebody.text)).toMatchObject({ appUuid: rave.appUuid, version: 2 });
+  });
+
+  it.each([
+    ['an empty header', { 'mcc-authentication': '' }],
+    ['a V1 header without time', { 'x-mws-authentication': `MWS ${rave.appUuid}:AAAA` }],
+    ['a malformed header', { 'mcc-authentication': 'Bearer token' }],
+  ])('does not let %s pass where authentication is optional', async (_case, headers) => {
+    const url = await start();
+    expect((await send(`${url}/studies/perhaps`, { headers })).status).toBe(401);
+  });
+
+  it('lets a time header alone pass where authentication is optional, for it claims nothing', async () => {
+    const url = await start();
+    expect((await send(`${url}/studies/perhaps`, { headers: { 'mcc-time': '1' } })).status).toBe(200);
+  });
+
+  it('does not take an identity from headers, query or body', async () => {
+    const url = await start();
+    const headers = { identity: rave.appUuid, appuuid: rave.appUuid, 'mauth-app-uuid': rave.appUuid };
+    const { status } = await send(
+      `${url}/studies/caller?appUuid=${rave.appUuid}&mauth[appUuid]=${rave.appUuid}`,
+      {
+        headers,
+      },
+    );
+    expect(status).toBe(401);
+  });
+
+  it('answers 401 with one body, whatever the reason', async () => {
+    const url = await start();
+    const stranger = createTestApp();
+    const answers = [
+      await send(`${url}/studies`),
+      await new Caller(rave).badlySigned(`${url}/studies`),
+      await new Caller(stranger).signed(`${url}/studies`),
+      await send(`${url}/studies`, { headers: { 'mcc-authentication': 'MWSV2 ../:;', 'mcc-time': 'NaN' } }),
+    ];
+    for (const { status, text, headers } of answers) {
+      expect({ status, text }).toEqual({ status: 401, text: '{"errors":{"mauth":["Unauthorized"]}}' });
+      expect(headers.get('content-type')).toMatch(/^application\/json/);
+      expect(headers.has('retry-after')).toBe(false);
+    }
+  });
+
+  it('tells a caller with V1 only that V2 is required', async () => {
+    const url = await start({ v2OnlyAuthenticate: true });
+    const { status, text } = await new Caller(rave, 'v1').signed(`${url}/studies`);
+    expect(status).toBe(401);
+    expect(JSON.parse(text)).toEqual({
+      type: 'errors:mauth:missing_v2',
+      title:
+        'This service requires mAuth v2 mcc-authentication header. Upgrade your mAuth library and configure it properly.',
+    });
+  });
+
+  it('answers 403 to an authentic app that is not among `apps`, and logs which', async () => {
+    const logger = new RecordingLogger();
+    const url = await start({ logger });
+    const { status, text } = await new Caller(other).signed(`${url}/studies/audit`);
+    expect({ status, text }).toEqual({ status: 403, text: '{"errors":{"mauth":["Forbidden"]}}' });
+    expect(logger.lines).toContainEqual({
+      level: 'warn',
+      message: `MAuth refused the authentic app ${other.appUuid} at StudiesController.audit: app_not_allowed`,
+    });
+    expect((await new Caller(rave).signed(`${url}/studies/audit`)).text).toBe('handled');
+  });
+
+  const undecidable = () => {
+    throw new Error('the key store is down');
+  };
+
+  it('answers 503 and says when to come back if authenticity cannot be decided', async () => {
+    const url = await start({ findPublicKey: undecidable, keys: { cooldownSeconds: 9 } });
+    const { status, text, headers } = await new Caller(rave).signed(`${url}/studies`);
+    expect({ status, text, retryAfter: headers.get('retry-after') }).toEqual({
+      status: 503,
+      text: '{"errors":{"mauth":["Could not determine request authenticity"]}}',
+      retryAfter: '9',
+    });
+  });
+
+  it('answers 500 instead where `undecidedStatus` says so', async () => {
+    const url = await start({ findPublicKey: undecidable, undecidedStatus: 500 });
+    const { status, text, headers } = await new Caller(rave).signed(`${url}/studies`);
+    expect({ status, text, retryAfter: headers.get('retry-after') }).toEqual({
+      status: 500,
+      text: '{"errors":{"mauth":["Could not determine request authenticity"]}}',
+      retryAfter: null,
+    });
+  });
+
+  it('asks for an authentic request where it was placed by hand, with nothing else written', async () => {
+    @UseGuards(MAuthGuard)
+    @Controller('by-hand')
+    class ByHandController {
+      @Get() list() {
+        return 'handled';
+      }
+      @Public() @Get('open') open() {
+        return 'handled';
+      }
+    }
+    const url = await start({}, [ByHandController] as never);
+    expect((await send(`${url}/by-hand`)).status).toBe(401);
+    expect((await new Caller(rave).signed(`${url}/by-hand`)).status).toBe(200);
+    expect((await send(`${url}/by-hand/open`)).status).toBe(200);
+  });
+
+  it('verifies a request once, however many guards it passes', async () => {
+    const logger = new RecordingLogger();
+    @RequiresMAuth()
+    @Controller('twice')
+    class TwiceController {
+      @RequiresMAuth()
+      @UseGuards(MAuthGuard)
+      @Get()
+      list() {
+        return 'handled';
+      }
+    }
+    const url = await start({ protect: 'everything', logger }, [TwiceController] as never);
+    expect((await new Caller(rave).signed(`${url}/twice`)).text).toBe('handled');
+    expect(logger.lines.filter(({ message }) => message.includes('attempting to authenticate'))).toHaveLength(
+      1,
+    );
+  });
+
+  it('guards handlers of other modules, with what the global module provides', async () => {
+    @RequiresMAuth()
+    @Controller('feature')
+    class FeatureController {
+      @Get() list() {
+        return 'handled';
+      }
+    }
+    @Module({ controllers: [FeatureController] })
+    class FeatureModule {}
+    running = await startApp(createAdapter, { imports: [FeatureModule, MAuthModule.forRoot(options())] });
+    expect((await send(`${running.url}/feature`)).status).toBe(401);
+    expect((await new Caller(rave).signed(`${running.url}/feature`)).text).toBe('handled');
+  });
+
+  it('shows the identity to whoever holds the request, such as a filter', async () => {
+    let seen: unknown;
+    class SeeingFilter extends BaseExceptionFilter {
+      override catch(exception: unknown, host: ArgumentsHost) {
+        seen = getMAuthIdentity(host.switchToHttp().getRequest());
+        super.catch(exception, host);
+      }
+    }
+    @RequiresMAuth()
+    @Controller('failing')
+    class FailingController {
+      @Get() fail() {
+        throw new HttpException('teapot', 418);
+      }
+    }
+    running = await startApp(createAdapter, {
+      imports: [MAuthModule.forRoot(options())],
+      controllers: [FailingController],
+      providers: [{ provide: APP_FILTER, useClass: SeeingFilter }],
+    });
+    expect((await new Caller(rave).signed(`${running.url}/failing`)).status).toBe(418);
+    expect(seen).toEqual({ appUuid: rave.appUuid, protocolVersion: 2 });
+  });
+
+  it("can be replaced in an application's tests, where a decorator brought it", async () => {
+    const metadata = { imports: [MAuthModule.forRoot(options())], controllers: [StudiesController] };
+    running = await startApp(createAdapter, metadata, (builder) =>
+      builder.overrideGuard(MAuthGuard).useValue({ canActivate: () => true }),
+    );
+    expect((await send(`${running.url}/studies/audit`)).text).toBe('handled');
+  });
+
+  it("can be replaced in an application's tests, where `protect` put it", async () => {
+    @Controller('undecorated')
+    class UndecoratedController {
+      @Get() list() {
+        return 'handled';
+      }
+    }
+    const imports = [MAuthModule.forRoot(options({ protect: 'routes' }))];
+    running = await startApp(createAdapter, { imports, controllers: [UndecoratedController] }, (builder) =>
+      builder.overrideProvider(MAuthGuard).useValue({ canActivate: () => true }),
+    );
+    expect((await send(`${running.url}/undecorated`)).text).toBe('handled');
+  });
+});
+
+describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter) => {
+  class TeapotException extends HttpException {
+    constructor(readonly failure: InboundFailure) {
+      super({ why: failure.code }, 418);
+    }
+  }
+
+  @Injectable()
+  class OwnGuard extends MAuthGuard {
+    static readonly passed: string[] = [];
+
+    constructor(private readonly host: HttpAdapterHost) {
+      super();
+    }
+
+    protected override getRequest(context: ExecutionContext) {
+      expect(this.host.httpAdapter).toBeDefined();
+      return super.getRequest(context);
+    }
+
+    protected override async onAuthenticated(context: ExecutionContext, identity: MAuthIdentity) {
+      OwnGuard.passed.push(`${context.getHandler().name} ${identity.appUuid} ${identity.protocolVersion}`);
+      if (context.switchToHttp().getRequest<{ url: string }>().url.includes('unwelcome')) {
+        throw new MAuthUnauthorizedException({ why: 'unwelcome' });
+      }
+    }
+
+    protected override toException(failure: InboundFailure) {
+      return new TeapotException(failure);
+    }
+  }
+
+  @UseGuards(OwnGuard)
+  @Controller('own')
+  class OwnController {
+    @Get() list() {
+      return 'handled';
+    }
+  }
+
+  let running: RunningApp;
+  beforeAll(async () => {
+    running = await startApp(createAdapter, {
+      imports: [MAuthModule.forRoot(options())],
+      controllers: [OwnController],
+    });
+  });
+  afterAll(() => running.close());
+
+  it('is told who has passed, and may refuse after all', async () => {
+    OwnGuard.passed.length = 0;
+    expect((await new Caller(rave).signed(`${running.url}/own`)).text).toBe('handled');
+    expect(OwnGuard.passed).toEqual([`list ${rave.appUuid} 2`]);
+    const refused = await new Caller(rave).signed(`${running.url}/own?unwelcome`);
+    expect(refused).toMatchObject({ status: 401, text: '{"why":"unwelcome"}' });
+  });
+
+  it('chooses the exception, and is told the reason', async () => {
+    expect(await send(`${running.url}/own`)).toMatchObject({
+      status: 418,
+      text: '{"why":"missing_headers"}',
+    });
+  });
+});
+
+describe('Handlers that are not reached by HTTP', () => {
+  class Resolver {
+    ran = 0;
+    query() {
+      this.ran += 1;
+      return 'handled';
+    }
+    @Public()
+    open() {
+      return 'handled';
+    }
+  }
+
+  it.each(['ws', 'rpc', 'graphql', 'something-else'])('are refused in a context of type %s', async (type) => {
+    const [, createAdapter] = PLATFORMS[0]!;
+    const { app, close } = await startApp(createAdapter, {
+      imports: [MAuthModule.forRoot(options({ protect: 'routes' }))],
+      providers: [Resolver],
+    });
+    const resolver = app.get(Resolver);
+    const reach = (method: 'query' | 'open') =>
+      app
+        .get(ExternalContextCreator)
+        .create(
+          resolver,
+          resolver[method],
+          method,
+          undefined,
+          undefined,
+          undefined,
+          undefined,
+          undefined,
+          type,
+        );
+    await expect(reach('query')()).rejects.toThrow(new RegExp(`type "${type}".*@Public\\(\\)`));
+    expect(resolver.ran).toBe(0);
+    await expect(reach('open')()).resolves.toBe('handled');
+    await close();
+  });
+});
+
+describe('@MAuthCaller', () => {
+  it('refuses a property that callers do not have', () => {
+    expect(() => MAuthCaller('uuid' as never)).toThrow(/"uuid".*appUuid and protocolVersion/);
+    expect(() => MAuthCaller('constructor' as never)).toThrow(/"constructor"/);
+  });
+});
