@@ -1,0 +1,232 @@
+import { HttpService } from '@nestjs/axios';
+import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
+import { Readable } from 'node:stream';
+import { MAuthConfigurationError } from '../../lib/mauth.errors.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/mauth-axios.interceptor.js';
+import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
+import { createTestApp } from '../support/test-app.js';
+import { answerWith, expectAuthentic, mauthHeaders, RecordingServer } from './recording-server.js';
+
+const app = createTestApp();
+const server = new RecordingServer(app);
+const other = new RecordingServer(app);
+
+beforeAll(() => Promise.all([server.start(), other.start()]));
+afterAll(() => Promise.all([server.stop(), other.stop()]));
+beforeEach(() => {
+  server.reset();
+  other.reset();
+});
+
+function newSigner() {
+  return new MAuthSigner({ appUuid: app.appUuid, privateKey: app.privateKey, signVersions: 'v1,v2' });
+}
+
+function newClient(config?: AxiosRequestConfig): AxiosInstance {
+  return axios.create({ baseURL: server.origin, ...config });
+}
+
+describe('MAuthAxiosInterceptor', () => {
+  it('signs what an axios instance sends from then on, until it is detached', async () => {
+    const client = newClient();
+    await client.get('/before');
+    const detach = MAuthAxiosInterceptor.attach(client, newSigner());
+    await client.get('/attached');
+    detach();
+    detach();
+    await client.get('/after');
+    const [before, attached, after] = server.requests;
+    expectAuthentic(attached, app);
+    expect([...mauthHeaders(before), ...mauthHeaders(after)]).toEqual([]);
+  });
+
+  it('signs what an HttpService sends', async () => {
+    const client = newClient();
+    MAuthAxiosInterceptor.attach(new HttpService(client as never), newSigner());
+    await client.get('/');
+    expectAuthentic(server.last, app);
+  });
+
+  it('sets exactly the headers of the versions that the signer signs', async () => {
+    const names = { v1: ['x-mws-authentication', 'x-mws-time'], v2: ['mcc-authentication', 'mcc-time'] };
+    for (const signVersions of ['v1', 'v2'] as const) {
+      const client = newClient({ headers: { 'X-MWS-Time': '1', 'MCC-Time': '1' } });
+      const signer = new MAuthSigner({ appUuid: app.appUuid, privateKey: app.privateKey, signVersions });
+      MAuthAxiosInterceptor.attach(client, signer);
+      await client.post('/', 'x');
+      expect(server.last[signVersions].authentic).toBe(true);
+      expect(mauthHeaders(server.last).sort()).toEqual(names[signVersions]);
+    }
+  });
+
+  it('is attached once, however often the same signer is attached', async () => {
+    const client = newClient();
+    const signer = newSigner();
+    const signRequest = jest.spyOn(signer, 'signRequest');
+    const detach = MAuthAxiosInterceptor.attach(client, signer, { signedOrigins: [server.origin] });
+    expect(MAuthAxiosInterceptor.attach(client, signer, { signedOrigins: [server.origin] })).toBe(detach);
+    await client.get('/');
+    expect(signRequest).toHaveBeenCalledTimes(1);
+    detach();
+    await client.get('/');
+    expect(mauthHeaders(server.last)).toEqual([]);
+  });
+
+  it('refuses a second signer, or other options, until the first is detached', async () => {
+    const client = newClient();
+    const signer = newSigner();
+    const detach = MAuthAxiosInterceptor.attach(client, signer);
+    expect(() => MAuthAxiosInterceptor.attach(client, newSigner())).toThrow(MAuthConfigurationError);
+    expect(() => MAuthAxiosInterceptor.attach(client, signer, { maxStreamBytes: 1 })).toThrow(/detach/);
+    detach();
+    const next = MAuthAxiosInterceptor.attach(client, newSigner());
+    detach();
+    expect(() => MAuthAxiosInterceptor.attach(client, newSigner())).toThrow(MAuthConfigurationError);
+    next();
+  });
+
+  it('signs a repeated request once, by the signer that is attached now', async () => {
+    const client = newClient();
+    const [first, second] = [newSigner(), newSigner()];
+    const calls = [jest.spyOn(first, 'signRequest'), jest.spyOn(second, 'signRequest')];
+    const detach = MAuthAxiosInterceptor.attach(client, first);
+    let { config } = await client.post('/', { a: 1 });
+    detach();
+    MAuthAxiosInterceptor.attach(client, second);
+    for (let repeated = 0; repeated < 3; repeated++) ({ config } = await client.request(config));
+    expect(calls.map(({ mock }) => mock.calls.length)).toEqual([1, 3]);
+    for (const request of server.requests) expectAuthentic(request, app);
+  });
+
+  it('signs a request that another instance repeats with its config', async () => {
+    const client = newClient();
+    MAuthAxiosInterceptor.attach(client, newSigner());
+    server.answer(answerWith(503));
+    const { config } = await client.post('/', Readable.from(['stream'])).catch((error) => error);
+    await axios.create().request(config);
+    expectAuthentic(server.last, app);
+    expect(server.last.body.toString()).toBe('stream');
+  });
+
+  it('signs what a response interceptor repeats, each time with the time of that attempt', async () => {
+    let now = Date.now() - 10_000;
+    const signer = new MAuthSigner({ appUuid: app.appUuid, privateKey: app.privateKey, now: () => now });
+    const client = newClient();
+    MAuthAxiosInterceptor.attach(client, signer);
+    client.interceptors.response.use(undefined, (error) => {
+      now += 5_000;
+      return client.request(error.config);
+    });
+    server.answer(answerWith(503), answerWith(503));
+    await client.put('/', { a: 1 });
+    const times = server.requests.map(({ headers }) => Number(headers['x-mws-time']));
+    expect(times.map((time) => time - times[0])).toEqual([0, 5, 10]);
+    for (const request of server.requests) expect(request.v1.authentic).toBe(true);
+  });
+
+  it.each([true, false])(
+    'signs last, with legacyInterceptorReqResOrdering %s',
+    async (legacyInterceptorReqResOrdering) => {
+      const client = newClient({ transitional: { legacyInterceptorReqResOrdering } });
+      const change = (name: string) => (config: any) => {
+        config.headers.set('MCC-Time', '1');
+        config.params = { ...config.params, [name]: name };
+        config.data = { ...config.data, [name]: name };
+        return config;
+      };
+      client.interceptors.request.use(change('before'));
+      MAuthAxiosInterceptor.attach(client, newSigner());
+      client.interceptors.request.use(change('after'));
+      await client.post('/', {});
+      expect(JSON.parse(server.last.body.toString())).toEqual({ before: 'before', after: 'after' });
+      expectAuthentic(server.last, app);
+    },
+  );
+
+  it('leaves the config as interceptors, errors and answers know it', async () => {
+    const client = newClient();
+    MAuthAxiosInterceptor.attach(client, newSigner());
+    const { config } = await client.post(
+      '/a',
+      { a: 1 },
+      { params: { b: 2 }, maxRedirects: 5, timeout: 9_000 },
+    );
+    expect(config).toMatchObject({
+      baseURL: server.origin,
+      url: '/a',
+      method: 'post',
+      params: { b: 2 },
+      data: '{"a":1}',
+      maxRedirects: 5,
+      timeout: 9_000,
+    });
+    expect(Object.keys(config.headers).filter((name) => /mws|mcc|length/i.test(name))).toEqual([]);
+  });
+
+  it.each([-1, 1.5, NaN, '5'])('refuses %p for maxStreamBytes', (maxStreamBytes) => {
+    const attach = () =>
+      MAuthAxiosInterceptor.attach(newClient(), newSigner(), { maxStreamBytes: maxStreamBytes as number });
+    expect(attach).toThrow(/http\.maxStreamBytes/);
+  });
+});
+
+describe('`signedOrigins`', () => {
+  function signedFor(signedOrigins: string[]): AxiosInstance {
+    const client = newClient();
+    MAuthAxiosInterceptor.attach(client, newSigner(), { signedOrigins });
+    return client;
+  }
+
+  it('are signed; to any other origin no MAuth header goes, not even one that the caller has set', async () => {
+    const client = signedFor([server.origin]);
+    const headers = {
+      'x-mws-authentication': 'MWS x:y',
+      'X-MWS-TIME': '1',
+      'MCC-Authentication': 'x',
+      'mcc-time': '2',
+    };
+    await client.post('/', { a: 1 }, { headers });
+    const response = await client.post(`${other.origin}/b?x=1`, Readable.from(['stream']), { headers });
+    expectAuthentic(server.last, app);
+    expect(mauthHeaders(other.last)).toEqual([]);
+    expect(other.last).toMatchObject({ method: 'POST', target: '/b?x=1' });
+    expect(other.last.body.toString()).toBe('stream');
+    expect(response.config.url).toBe(`${other.origin}/b?x=1`);
+  });
+
+  it('are compared with the URL that is really requested', async () => {
+    const client = signedFor([server.origin]);
+    await client.get(`http://127.0.0.1:${server.port}@127.0.0.1:${other.port}/`);
+    await client.get(`http://localhost:${other.port}/#${server.origin}`);
+    await client.get('/', { baseURL: other.origin });
+    expect(other.requests.flatMap(mauthHeaders)).toEqual([]);
+    expect(other.requests).toHaveLength(3);
+    await client.get(`HTTP://127.0.0.1:${server.port}/x`);
+    expectAuthentic(server.last, app);
+  });
+
+  it('may be written with a final slash, upper case or the port of the scheme', async () => {
+    const client = signedFor([`HTTP://127.0.0.1:${server.port}/`, 'https://EXAMPLE.com:443']);
+    await client.get('/');
+    expectAuthentic(server.last, app);
+  });
+
+  it.each<[string, unknown]>([
+    ['an empty list', []],
+    ['text', 'https://example.com'],
+    ['a host', ['example.com']],
+    ['a host and port', ['localhost:3000']],
+    ['a path', ['https://example.com/api']],
+    ['a query', ['https://example.com?x=1']],
+    ['credentials', ['https://user:secret@example.com']],
+    ['a wildcard', ['*']],
+    ['another scheme', ['ftp://example.com']],
+    ['a number', [1]],
+    ['null', null],
+  ])('refuse %s, without showing it', (_name, signedOrigins) => {
+    const attach = () => signedFor(signedOrigins as string[]);
+    expect(attach).toThrow(MAuthConfigurationError);
+    expect(attach).toThrow(/http\.signedOrigins/);
+    expect(attach).not.toThrow(/secret/);
+  });
+});
