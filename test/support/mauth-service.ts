@@ -86,6 +86,11 @@ export class MAuthServiceStandIn {
     return this.#tickets;
   }
 
+  /** How many connections are open. */
+  get openConnections(): number {
+    return this.#sockets.size;
+  }
+
   /** From now on every request is counted and then answered like this; undefined = properly again. */
   answerWith(answer: Answer | undefined): void {
     this.#answer = answer;
