@@ -1,0 +1,82 @@
+import { Consumer, developedWith, tarball } from './consumer.js';
+
+const NEST = ['@nestjs/axios', '@nestjs/common', '@nestjs/core', '@nestjs/platform-express', 'axios'];
+const COMPILER_OPTIONS = {
+  target: 'ES2022',
+  strict: true,
+  experimentalDecorators: true,
+  emitDecoratorMetadata: true,
+  // Declarations of ours and of our peers alike have to hold.
+  skipLibCheck: false,
+  types: ['node'],
+};
+
+/** A module of one build with decorators of the other, as a user's tools may mix them. */
+const MIXED = `
+import 'reflect-metadata';
+import { createRequire } from 'node:module';
+import { generateKeyPairSync } from 'node:crypto';
+import { Controller, Get, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import * as esm from 'nestjs-mauth';
+
+const cjs = createRequire(import.meta.url)('nestjs-mauth');
+if (cjs.MAuthGuard === esm.MAuthGuard) throw new Error('there is only one build');
+
+async function statuses(decorators, { MAuthModule }, protect) {
+  const controller = class {
+    closed() {}
+    open() {}
+  };
+  Controller()(controller);
+  for (const name of ['closed', 'open'])
+    Get(name)(controller.prototype, name, Object.getOwnPropertyDescriptor(controller.prototype, name));
+  decorators.RequiresMAuth()(controller);
+  decorators.Public()(controller.prototype, 'open', Object.getOwnPropertyDescriptor(controller.prototype, 'open'));
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const module = class {};
+  const options = { appUuid: '5ff4257e-9c16-11e0-b048-0026bbfffe5e', findPublicKey: () => publicKey, protect };
+  Module({ imports: [MAuthModule.forRoot(options)], controllers: [controller] })(module);
+  const app = await NestFactory.create(module, { logger: ['error'] });
+  await app.listen(0, '127.0.0.1');
+  const origin = 'http://127.0.0.1:' + app.getHttpServer().address().port;
+  const answers = [await fetch(origin + '/closed'), await fetch(origin + '/open')];
+  await app.close();
+  return answers.map(({ status }) => status);
+}
+
+const outcomes = [];
+for (const protect of ['decorated', 'routes'])
+  outcomes.push(await statuses(esm, cjs, protect), await statuses(cjs, esm, protect));
+console.log(JSON.stringify(outcomes));
+`;
+
+describe('with Nest 12', () => {
+  const consumer = new Consumer();
+  beforeAll(() => {
+    consumer.install(tarball, ...NEST.map(developedWith), developedWith('@types/node'));
+    consumer.copy('test/package/consumer-app/app.ts', 'app.ts');
+  });
+  afterAll(() => consumer.remove());
+
+  it.each([
+    ['as CommonJS', { module: 'nodenext', moduleResolution: 'nodenext' }, 'commonjs'],
+    ['as ES modules', { module: 'nodenext', moduleResolution: 'nodenext' }, 'module'],
+    ['for a bundler', { module: 'esnext', moduleResolution: 'bundler' }, 'module'],
+  ])('an application compiles and runs %s', (_format, options, type) => {
+    consumer.write('package.json', consumer.manifest({ type }));
+    consumer.write('tsconfig.json', JSON.stringify({ compilerOptions: { ...COMPILER_OPTIONS, ...options } }));
+    consumer.tsc('-p', 'tsconfig.json');
+    expect(JSON.parse(consumer.node('app.js'))).toEqual({
+      unsigned: 401,
+      open: 200,
+      signed: { caller: '5ff4257e-9c16-11e0-b048-0026bbfffe5e', protocolVersion: 1 },
+      verified: true,
+    });
+  });
+
+  it('decorators of one build are heeded by the module of the other', () => {
+    consumer.write('mixed.mjs', MIXED);
+    expect(JSON.parse(consumer.node('mixed.mjs'))).toEqual(Array(4).fill([401, 200]));
+  });
+});

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Consumer, tarball } from './consumer.js';
+
+const PROGRAM = `
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const appUuid = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
+const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v1,v2' });
+const authenticator = new MAuthAuthenticator({ appUuid, findPublicKey: () => publicKey, logAttempts: false });
+const request = { method: 'GET', url: '/studies?page=1' };
+signer.signRequest(request).then(async (headers) => {
+  const { authentic } = await authenticator.authenticateRequest({ ...request, headers, body: null });
+  const tampered = await authenticator.authenticateRequest({ ...request, url: '/studies?page=2', headers: { 'mcc-authentication': headers['MCC-Authentication'], 'mcc-time': headers['MCC-Time'] }, body: null });
+  const text = stringToSign(2, { ...request, appUuid, time: 1 }).toString();
+  console.log(JSON.stringify({ authentic, tampered: tampered.status, lines: text.split('\\n').length }));
+});
+`;
+
+describe('without any Nest package', () => {
+  const consumer = new Consumer();
+  beforeAll(() => consumer.install('--omit=peer', tarball));
+  afterAll(() => consumer.remove());
+
+  it('installs neither Nest nor axios', () => {
+    const installed = (name: string) => existsSync(join(consumer.folder, 'node_modules', name));
+    expect(installed('nestjs-mauth')).toBe(true);
+    expect(['@nestjs', 'axios', 'rxjs', 'reflect-metadata'].filter(installed)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'CommonJS',
+      'program.cjs',
+      `const { generateKeyPairSync } = require('node:crypto');
+       const { MAuthSigner, MAuthAuthenticator } = require('nestjs-mauth/core');
+       const { stringToSign } = require('nestjs-mauth/protocol');`,
+    ],
+    [
+      'ES modules',
+      'program.mjs',
+      `import { generateKeyPairSync } from 'node:crypto';
+       import { MAuthSigner, MAuthAuthenticator } from 'nestjs-mauth/core';
+       import { stringToSign } from 'nestjs-mauth/protocol';`,
+    ],
+  ])('core and protocol sign and verify as %s', (_format, file, imports) => {
+    consumer.write(file, imports + PROGRAM);
+    expect(JSON.parse(consumer.node(file))).toEqual({ authentic: true, tampered: 401, lines: 6 });
+  });
+});
