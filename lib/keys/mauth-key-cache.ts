@@ -163,7 +163,7 @@ export class MAuthKeyCache implements PublicKeys {
 
   /** The key is past its lifetime: it serves on only while the source cannot tell. */
   #findExpired(appUuid: string, cached: CachedKey): KeyObject | Promise<KeyObject | undefined> {
-    if (!this.#mayServeStale(cached) || !this.#isKnownToFail(cached))
+    if (!this.#mayServeStale(cached) || !this.#isKnownToFail(appUuid, cached))
       return this.#lookUpOrServeStale(appUuid);
     this.#refresh(appUuid, cached);
     return this.#serveStale(cached);
@@ -187,9 +187,14 @@ export class MAuthKeyCache implements PublicKeys {
     return key;
   }
 
-  #isKnownToFail({ failure }: CachedKey): boolean {
+  /** Whether the last word about the key was that the source cannot tell, so that nobody need wait for it again. */
+  #isKnownToFail(appUuid: string, { failure }: CachedKey): boolean {
     if (!this.#source.mayAsk) return true;
-    return this.#lasts(failure && { ...failure.pause, span: failure.pause.span * COOLDOWNS_OF_NEWS });
+    if (!failure) return false;
+    return (
+      this.#lookups.has(appUuid) ||
+      this.#lasts({ ...failure.pause, span: failure.pause.span * COOLDOWNS_OF_NEWS })
+    );
   }
 
   /** In the background; nobody waits for it. */

@@ -121,7 +121,7 @@ describe('how long a key is kept when its answer carries', () => {
     }
   });
 
-  it('is read from a proxy of the headers that has no such names', () => {
+  it('is nothing that headers without a word about it could tell', () => {
     expect(freshnessSeconds({})).toBe(0);
   });
 });
