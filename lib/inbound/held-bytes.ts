@@ -43,6 +43,7 @@ export class HeldBytes {
   readonly #slabs: Buffer[] = [];
   #slab = Buffer.alloc(0);
   #used = 0;
+  #copied = 0;
   #length = 0;
 
   /** @param onFull gets each slab as soon as it is full, but not the last one, which `pieces()` closes */
@@ -58,7 +59,7 @@ export class HeldBytes {
 
   /** Copies the chunk; false when the budget is full, and then nothing of it is kept. */
   append(chunk: Uint8Array): boolean {
-    if (!this.#budget.take(chunk.length)) return false;
+    if (!this.reserve(chunk.length)) return false;
     const room = this.#slab.length - this.#used;
     if (chunk.length <= room) {
       this.#write(chunk);
@@ -67,6 +68,13 @@ export class HeldBytes {
       this.#open(chunk.length - room);
       this.#write(chunk.subarray(room));
     }
+    return true;
+  }
+
+  /** Counts bytes that are held elsewhere for the same body; false when the budget is full. */
+  reserve(bytes: number): boolean {
+    if (!this.#budget.take(bytes)) return false;
+    this.#length += bytes;
     return true;
   }
 
@@ -98,7 +106,7 @@ export class HeldBytes {
   #write(bytes: Uint8Array): void {
     this.#slab.set(bytes, this.#used);
     this.#used += bytes.length;
-    this.#length += bytes.length;
+    this.#copied += bytes.length;
   }
 
   #open(needed: number): void {
@@ -106,7 +114,7 @@ export class HeldBytes {
       this.#slabs.push(this.#slab);
       this.#onFull?.(this.#slab);
     }
-    const grown = Math.min(Math.max(this.#length >> 1, SMALLEST_SLAB), LARGEST_SLAB);
+    const grown = Math.min(Math.max(this.#copied >> 1, SMALLEST_SLAB), LARGEST_SLAB);
     // Not from Node's pool: a slab is freed as a whole, with nothing else in it.
     this.#slab = Buffer.allocUnsafeSlow(Math.max(needed, grown));
     this.#used = 0;

@@ -90,11 +90,12 @@ export class WireBody {
     const isHeld = !this.#isComplete || !this.#request.readableDidRead;
     this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
     if (Math.max(this.#received, contentLength(this.#request)) > this.#limit) this.#fail(TOO_LARGE);
+    this.#held = new HeldBytes(this.#options.budget, this.#kept ? undefined : this.#options.onBytes);
+    if (!this.#failure && !this.#held.reserve(this.#request.readableLength)) this.#fail(BUDGET_FULL);
     if (this.#isComplete || this.#failure) return this.#failure;
     return new Promise((resolve) => {
       this.#resolve = resolve;
       this.#flow = 'held';
-      this.#held = new HeldBytes(this.#options.budget, this.#kept ? undefined : this.#options.onBytes);
       this.#pull();
     });
   }

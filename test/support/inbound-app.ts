@@ -6,7 +6,10 @@ import {
   Controller,
   HttpCode,
   HttpException,
+  Inject,
+  Injectable,
   Req,
+  Res,
   UseGuards,
   type CanActivate,
   type DynamicModule,
@@ -41,7 +44,7 @@ const service = createTestApp();
 
 export function createAdapter(platform: PlatformName, fastifyOptions: object = {}): AbstractHttpAdapter {
   if (platform === 'Express') return new ExpressAdapter();
-  return new FastifyAdapter(fastifyOptions) as unknown as AbstractHttpAdapter;
+  return new FastifyAdapter(fastifyOptions);
 }
 
 export interface InboundAppOptions {
@@ -57,14 +60,25 @@ export interface InboundAppOptions {
   prepare?: (app: INestApplication) => unknown;
 }
 
-export interface InboundApp {
+/** What happened in an application. */
+export class Witness {
+  readonly logger = new RecordingLogger();
+  /** What protected handlers were given, in order. */
+  readonly deliveries: Delivery[] = [];
+  /** What the guard was told, in order. */
+  readonly outcomes: InboundOutcome[] = [];
+  settings!: MAuthSettings;
+  limits: RouteLimits | undefined;
+  inbound: InboundAuthenticator | undefined;
+
+  codes(): (string | undefined)[] {
+    return this.outcomes.map((outcome) => (outcome.authentic ? undefined : outcome.code));
+  }
+}
+
+export interface InboundApp extends Witness {
   readonly app: INestApplication;
   readonly port: number;
-  readonly url: string;
-  readonly logger: RecordingLogger;
-  /** What handlers were given, in order. */
-  readonly deliveries: Delivery[];
-  readonly outcomes: InboundOutcome[];
   close(): Promise<void>;
 }
 
@@ -79,115 +93,98 @@ export interface Delivery {
   readonly streamed?: { readonly length: number; readonly sha256: string };
 }
 
+/** A guard in miniature: asks, and refuses as it is told. */
+@Injectable()
+export class AuthenticatingGuard implements CanActivate {
+  constructor(@Inject(Witness) private readonly witness: Witness) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const { inbound, limits, outcomes, settings } = this.witness;
+    if (!inbound) return true;
+    const outcome = await inbound.authenticate(context.switchToHttp().getRequest(), limits);
+    outcomes.push(outcome);
+    if (outcome.authentic) return true;
+    const { status, body } = answerFor(outcome, settings);
+    throw new HttpException(body, status);
+  }
+}
+
+@Controller()
+class ReceivingController {
+  constructor(@Inject(Witness) private readonly witness: Witness) {}
+
+  @HttpCode(200)
+  @All('receive')
+  @UseGuards(AuthenticatingGuard)
+  async receive(@Req() request: never): Promise<Delivery> {
+    const delivery = await deliveryOf(request);
+    this.witness.deliveries.push(delivery);
+    return delivery;
+  }
+
+  @HttpCode(200)
+  @All('open')
+  async open(@Req() request: never): Promise<Delivery> {
+    return deliveryOf(request);
+  }
+
+  @HttpCode(200)
+  @All('ignore')
+  @UseGuards(AuthenticatingGuard)
+  ignore(): string {
+    this.witness.deliveries.push({ method: '', url: '/ignore', parsed: undefined });
+    return 'The body is of no interest.';
+  }
+
+  @All('app_status')
+  status(@Res({ passthrough: true }) _response: unknown): string {
+    return 'up';
+  }
+}
+
 /** Starts an application on a free port, with NestFactory as a `main.ts` would. */
 export async function startInboundApp(
   platform: PlatformName,
   { mauth = true, options, door, limits, nest, adapter, controllers = [], prepare }: InboundAppOptions = {},
 ): Promise<InboundApp> {
-  const logger = new RecordingLogger();
-  const deliveries: Delivery[] = [];
-  const outcomes: InboundOutcome[] = [];
+  const witness = new Witness();
   const complete: MAuthOptions = {
     appUuid: service.appUuid,
     findPublicKey: (appUuid) => (appUuid === caller.appUuid ? caller.publicKey : undefined),
     logAttempts: false,
-    logger,
+    logger: witness.logger,
     ...options,
   };
-  const settings = resolveSettings(complete);
-  const module = moduleOf({ settings, complete, door, limits, mauth, controllers, deliveries, outcomes });
+  witness.settings = resolveSettings(complete);
+  witness.limits = limits;
+  const install = (host: HttpAdapterHost) => {
+    if (mauth) {
+      const authenticator = new MAuthAuthenticator(complete);
+      const doorOptions = { protect: 'decorated' as const, exempt: [], ...door };
+      witness.inbound = new InboundAuthenticator(host, witness.settings, authenticator, doorOptions);
+    }
+    return witness;
+  };
+  const module: DynamicModule = {
+    module: class InboundTestModule {},
+    controllers: [ReceivingController, ...controllers],
+    providers: [{ provide: Witness, inject: [HttpAdapterHost], useFactory: install }],
+  };
   const app = await NestFactory.create(module, adapter ?? createAdapter(platform), {
     logger: false,
-    forceCloseConnections: true,
     ...nest,
   });
   await prepare?.(app);
   await app.listen(0, '127.0.0.1');
-  const url = (await app.getUrl()).replace('[::1]', '127.0.0.1');
-  return {
-    app,
-    url,
-    port: Number(new URL(url).port),
-    logger,
-    deliveries,
-    outcomes,
-    close: () => app.close(),
-  };
+  const port = Number(new URL(await app.getUrl()).port);
+  return Object.assign(witness, { app, port, close: () => close(app) });
 }
 
-interface Parts extends Pick<InboundAppOptions, 'door' | 'limits' | 'mauth' | 'controllers'> {
-  settings: MAuthSettings;
-  complete: MAuthOptions;
-  deliveries: Delivery[];
-  outcomes: InboundOutcome[];
-}
-
-function moduleOf({
-  settings,
-  complete,
-  door,
-  limits,
-  mauth,
-  controllers = [],
-  deliveries,
-  outcomes,
-}: Parts): DynamicModule {
-  class AuthenticatingGuard implements CanActivate {
-    constructor(private readonly inbound: InboundAuthenticator) {}
-
-    async canActivate(context: ExecutionContext): Promise<boolean> {
-      const request: unknown = context.switchToHttp().getRequest();
-      const outcome = await this.inbound.authenticate(request, limits);
-      outcomes.push(outcome);
-      if (outcome.authentic) return true;
-      const { status, body } = answerFor(outcome, settings);
-      throw new HttpException(body, status);
-    }
-  }
-  Reflect.defineMetadata('design:paramtypes', [InboundAuthenticator], AuthenticatingGuard);
-
-  @Controller()
-  class ReceivingController {
-    @HttpCode(200)
-    @All('receive')
-    @UseGuards(...(mauth ? [AuthenticatingGuard] : []))
-    async receive(@Req() request: never): Promise<Delivery> {
-      const delivery = await deliveryOf(request);
-      deliveries.push(delivery);
-      return delivery;
-    }
-
-    @HttpCode(200)
-    @All('open')
-    async open(@Req() request: never): Promise<Delivery> {
-      return deliveryOf(request);
-    }
-
-    @HttpCode(200)
-    @All('ignore')
-    @UseGuards(...(mauth ? [AuthenticatingGuard] : []))
-    ignore(): string {
-      return 'The body is of no interest.';
-    }
-  }
-
-  class InboundTestModule {}
-  const authenticator = {
-    provide: InboundAuthenticator,
-    inject: [HttpAdapterHost],
-    useFactory: (host: HttpAdapterHost) =>
-      new InboundAuthenticator(host, settings, new MAuthAuthenticator(complete), {
-        protect: 'decorated',
-        exempt: [],
-        ...door,
-      }),
-  };
-  return {
-    module: InboundTestModule,
-    controllers: [ReceivingController, ...controllers],
-    providers: mauth ? [authenticator] : [],
-    exports: mauth ? [authenticator] : [],
-  };
+/** Also ends connections that are kept alive, and those that a test has left open. */
+async function close(app: INestApplication): Promise<void> {
+  const server = app.getHttpServer() as { closeAllConnections(): void };
+  setTimeout(() => server.closeAllConnections(), 10);
+  await app.close();
 }
 
 /** Describes what a handler gets, reading what is still to be read. */
@@ -199,22 +196,21 @@ export async function deliveryOf(request: {
 }): Promise<Delivery> {
   const raw = nodeRequest(request);
   const bytes = raw.readableEnded ? undefined : await readAll(raw);
-  const { body } = request;
   return {
     method: request.method,
     url: request.url,
-    parsed:
-      body === (raw as unknown)
-        ? '(the stream)'
-        : Buffer.isBuffer(body)
-          ? { buffer: sha256(body) }
-          : (body ?? null),
+    parsed: describeParsed(request.body, raw),
     ...(request.rawBody && { rawBody: sha256(request.rawBody) }),
     ...(bytes && bytes.length > 0 && { streamed: { length: bytes.length, sha256: sha256(bytes) } }),
   };
 }
 
-async function readAll(stream: IncomingMessage): Promise<Buffer> {
+function describeParsed(body: unknown, raw: IncomingMessage): unknown {
+  if (body === raw) return '(the stream)';
+  return Buffer.isBuffer(body) ? { buffer: sha256(body) } : (body ?? null);
+}
+
+export async function readAll(stream: AsyncIterable<unknown>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);

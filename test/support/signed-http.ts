@@ -1,4 +1,4 @@
-import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { caller } from './inbound-app.js';
 
