@@ -1,0 +1,1 @@
+export { kmsDecryptor, type KmsClient, type KmsDecryptorOptions } from './kms-decryptor.js';

@@ -1,0 +1,128 @@
+import { MAuthConfigurationError } from '../mauth.errors.js';
+import { reasonOf } from './kms-failure.js';
+
+/** As much of a `KMSClient` of `@aws-sdk/client-kms` as is used here. */
+export interface KmsClient {
+  send(command: never, options?: { readonly abortSignal?: AbortSignal }): Promise<unknown>;
+  destroy?(): void;
+}
+
+/** Where KMS is, and what the key was encrypted with. Everything is optional on AWS Lambda. */
+export interface KmsDecryptorOptions {
+  /** Default: what the AWS SDK finds, such as the environment variable AWS_REGION. */
+  readonly region?: string;
+  /** Base URL of KMS, for a VPC endpoint. Default: that of the region. */
+  readonly endpoint?: string;
+  /** A client of your own, with credentials, retries and proxies of your own; instead of `region` and `endpoint`. */
+  readonly client?: KmsClient;
+  /** Key that must have encrypted the ciphertext: ID, ARN or alias. Default: the one that the ciphertext names. */
+  readonly keyId?: string;
+  /** What was given as context when the key was encrypted. Default none. */
+  readonly encryptionContext?: Readonly<Record<string, string>>;
+  /** Total time for one decryption: finding credentials, connecting, repeating. Milliseconds. Default 5,000. */
+  readonly deadlineMs?: number;
+}
+
+const DEADLINE_MS = 5000;
+
+/**
+ * For the option `decryptPrivateKey`: decrypts a private key that was encrypted with AWS KMS. The package
+ * `@aws-sdk/client-kms` is loaded when there is something to decrypt, not before.
+ *
+ * @returns a function from ciphertext to plain bytes. It rejects with MAuthConfigurationError, which says what to do
+ * and holds neither ciphertext nor plain text: when the package is not installed, when KMS refuses, answers something
+ * else or does not answer in time.
+ * @throws MAuthConfigurationError when an option is wrong
+ *
+ * @example
+ * MAuthModule.forRoot({
+ *   ...mauthOptionsFromEnv(), // PRIVATE_KEY holds ciphertext in base64
+ *   decryptPrivateKey: kmsDecryptor({ region: 'eu-west-1', keyId: 'alias/mauth' }),
+ * });
+ */
+export function kmsDecryptor(options: KmsDecryptorOptions = {}): (ciphertext: Buffer) => Promise<Buffer> {
+  const deadlineMs = deadlineOf(options);
+  if (options.client && (options.region !== undefined || options.endpoint !== undefined)) {
+    throw new MAuthConfigurationError(
+      'kmsDecryptor: `client` has its own region and endpoint; remove the options `region` and `endpoint`.',
+    );
+  }
+  return async (ciphertext) => {
+    if (ciphertext.length === 0) {
+      throw new MAuthConfigurationError(
+        'There is nothing for KMS to decrypt: the private key is neither a key in any accepted form nor base64.',
+      );
+    }
+    return withinDeadline(deadlineMs, (signal) => decrypt(ciphertext, options, signal));
+  };
+}
+
+function deadlineOf({ deadlineMs = DEADLINE_MS }: KmsDecryptorOptions): number {
+  // Longer timers than that fire at once.
+  if (Number.isInteger(deadlineMs) && deadlineMs > 0 && deadlineMs < 2 ** 31) return deadlineMs;
+  throw new MAuthConfigurationError('kmsDecryptor: `deadlineMs` must be a whole number of milliseconds.');
+}
+
+async function decrypt(
+  ciphertext: Buffer,
+  { region, endpoint, client, keyId, encryptionContext }: KmsDecryptorOptions,
+  abortSignal: AbortSignal,
+): Promise<Buffer> {
+  const { KMSClient, DecryptCommand } = await loadSdk();
+  const command = new DecryptCommand({
+    CiphertextBlob: ciphertext,
+    KeyId: keyId,
+    EncryptionContext: encryptionContext,
+  });
+  const used: KmsClient = client ?? new KMSClient({ region, endpoint });
+  try {
+    return plainBytes(await used.send(command as never, { abortSignal }));
+  } catch (error) {
+    // Not as `cause`: the SDK's errors carry the whole answer with them, whatever it holds.
+    throw new MAuthConfigurationError(`AWS KMS did not decrypt the private key: ${reasonOf(error)}`);
+  } finally {
+    if (used !== client) used.destroy?.();
+  }
+}
+
+async function loadSdk() {
+  try {
+    return await import('@aws-sdk/client-kms');
+  } catch (cause) {
+    throw new MAuthConfigurationError(
+      'The private key is ciphertext, and the package that decrypts it cannot be loaded: npm install @aws-sdk/client-kms',
+      { cause },
+    );
+  }
+}
+
+function plainBytes(answer: unknown): Buffer {
+  const { Plaintext } = (answer ?? {}) as { Plaintext?: unknown };
+  if (Plaintext instanceof Uint8Array && Plaintext.length > 0) return Buffer.from(Plaintext);
+  throw new Error('no plain text');
+}
+
+/** The SDK obeys the signal only while it talks to KMS, not while it looks for credentials. */
+async function withinDeadline<T>(
+  milliseconds: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new MAuthConfigurationError(
+          `AWS KMS did not decrypt the private key within ${milliseconds} ms: check region, endpoint, network and ` +
+            'credentials, or raise `deadlineMs`.',
+        ),
+      );
+      controller.abort();
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([work(controller.signal), tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
