@@ -88,7 +88,8 @@ export class MAuthServiceConnection {
       );
     } catch (error) {
       if (!(error instanceof TaskCancelledError)) throw error;
-      if (this.#closing.signal.aborted) throw unavailable('is not asked any more: the application shuts down');
+      if (this.#closing.signal.aborted)
+        throw unavailable('is not asked any more: the application shuts down');
       throw unavailable(`did not answer within ${Math.ceil(deadlineMs)} ms`);
     }
   }

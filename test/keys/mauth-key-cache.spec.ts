@@ -1,13 +1,11 @@
 import { randomUUID, type KeyObject } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
-import { MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
+import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions } from '../../lib/mauth.options.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';
+import { figures, findAll, outcomeOf, settle, timed } from '../support/lookups.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
-import { SimulatedKeySource } from '../support/simulated-key-source.js';
 import { createTestApp } from '../support/test-app.js';
 
 const DEADLINE_MS = 300;
@@ -17,35 +15,7 @@ const nextCaller = createTestApp(caller.appUuid);
 const others = [createTestApp(), createTestApp(), createTestApp()] as const;
 const weak = createTestApp(undefined, 1024);
 
-/** The figures of each situation, printed at the end: they are what the documentation promises. */
-const figures: { situation: string; measured: string }[] = [];
-const note = (situation: string, measured: string) => void figures.push({ situation, measured });
-afterAll(() => console.table(figures));
-
-/** How a look-up ended, as verification sees it. */
-type Outcome = 'key' | 'unknown' | string;
-async function outcomeOf(found: ReturnType<MAuthKeyCache['find']>): Promise<Outcome> {
-  try {
-    return (await found) ? 'key' : 'unknown';
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-}
-
-async function timed<T>(work: () => Promise<T>): Promise<[T, ms: number]> {
-  const started = performance.now();
-  return [await work(), performance.now() - started];
-}
-
-/** Bytes, after everything that can go has gone. */
-function heapInUse(): number {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
-}
-
-/** What is under way in the background gets a turn. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
+const note = figures();
 
 describe('public keys from a MAuth service over HTTP', () => {
   let service: MAuthServiceStandIn;
@@ -73,9 +43,7 @@ describe('public keys from a MAuth service over HTTP', () => {
   });
 
   it('are fetched once for 500 first requests at once, which are all answered', async () => {
-    const [found, took] = await timed(() =>
-      Promise.all(Array.from({ length: 500 }, () => keys.find(caller.appUuid))),
-    );
+    const [found, took] = await timed(() => findAll(keys, Array<string>(500).fill(caller.appUuid)));
     expect(found.every((key) => key?.equals(caller.publicKey))).toBe(true);
     expect(service.fetches()).toBe(1);
     note('500 first requests of one app at once', `1 fetch, 500 answered in ${took.toFixed(0)} ms`);
@@ -197,7 +165,7 @@ describe('public keys from a MAuth service over HTTP', () => {
 
     it('are gone with the next refresh, at the latest when they expire', async () => {
       clock.advance(271);
-      keys.find(caller.appUuid);
+      void keys.find(caller.appUuid);
       await settle();
       expect(await keys.find(caller.appUuid)).toBeUndefined();
       expect(keys.stats()).toMatchObject({ size: 0, stale: 0 });
@@ -221,7 +189,7 @@ describe('public keys from a MAuth service over HTTP', () => {
       expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
       await service.comeBack();
       clock.advance(13);
-      keys.find(caller.appUuid);
+      void keys.find(caller.appUuid);
       await settle();
       expect(await keys.find(caller.appUuid)).toBeUndefined();
     });
@@ -427,169 +395,5 @@ describe('a flood of made-up apps', () => {
     );
     keys.close();
     await service.close();
-  });
-});
-
-describe('a simulated hour', () => {
-  const simulate = (options: Partial<MAuthOptions> = {}) => {
-    const clock = new SimulatedClock();
-    const source = new SimulatedKeySource(clock.now);
-    const { settings } = settingsOf(own, {
-      mauthUrl: 'https://mauth.example.com',
-      now: clock.now,
-      ...options,
-    });
-    return { clock, source, keys: new MAuthKeyCache(settings, source) };
-  };
-  const tick = () => new Promise(setImmediate);
-
-  it('with 1,000,000 made-up apps pushes out no known key, and memory stays bounded', async () => {
-    const { source, keys } = simulate();
-    const known = Array.from({ length: 100 }, () => randomUUID());
-    for (const appUuid of known) source.keys.set(appUuid, caller.publicKey);
-    await Promise.all(known.map((appUuid) => keys.find(appUuid)));
-
-    const heap: number[] = [];
-    for (let round = 0; round < 2500; round++) {
-      const outcomes = await Promise.all(Array.from({ length: 400 }, () => keys.find(randomUUID())));
-      expect(outcomes.every((key) => key === undefined)).toBe(true);
-      source.asked.length = 0; // The record of the test itself shall not count.
-      if (round % 1250 === 1249) heap.push(heapInUse());
-    }
-    expect(keys.stats()).toMatchObject({ size: known.length, fetches: 1_000_000 + known.length });
-    for (const appUuid of known) expect(keys.find(appUuid)).not.toBeInstanceOf(Promise);
-    expect(source.mostOpen).toBeLessThanOrEqual(50);
-    const growth = ((heap.at(-1) as number) - (heap[0] as number)) / 1024 / 1024;
-    expect(growth).toBeLessThan(5);
-    note(
-      '1,000,000 made-up apps',
-      `100 of 100 known keys there, at most ${source.mostOpen} open, heap grew by ${growth.toFixed(1)} MiB over the second half`,
-    );
-  }, 120_000);
-
-  it('with ten minutes of outage serves known apps, refuses others at once, and recovers soon', async () => {
-    const { clock, source, keys } = simulate();
-    const known = Array.from({ length: 50 }, () => randomUUID());
-    for (const appUuid of known) source.keys.set(appUuid, caller.publicKey);
-    await Promise.all(known.map((appUuid) => keys.find(appUuid)));
-    clock.advance(200);
-
-    source.isDown = true;
-    source.asked.length = 0;
-    let served = 0;
-    let slowest = 0;
-    for (let second = 0; second < 600; second++) {
-      clock.advance(1);
-      for (const appUuid of known) if ((await outcomeOf(keys.find(appUuid))) === 'key') served++;
-      const [outcome, took] = await timed(() => outcomeOf(keys.find(randomUUID())));
-      expect(outcome).toBe('service_unavailable');
-      slowest = Math.max(slowest, took);
-      await tick();
-    }
-    expect(served).toBe(600 * known.length);
-    expect(slowest).toBeLessThan(50);
-    // A handful until it is known that the service is down, then one probe in each cool-down.
-    expect(source.asked.length).toBeLessThanOrEqual(10 + 600 / 10);
-
-    const asked = source.asked.length;
-    source.isDown = false;
-    const late = randomUUID();
-    source.keys.set(late, caller.publicKey);
-    let recovery = 0;
-    while ((await outcomeOf(keys.find(late))) !== 'key') {
-      clock.advance(1);
-      recovery++;
-      await tick();
-    }
-    expect(recovery).toBeLessThanOrEqual(30);
-    for (const appUuid of known) keys.find(appUuid);
-    clock.advance(31);
-    for (const appUuid of known) keys.find(appUuid);
-    await settle();
-    const { stale } = keys.stats();
-    for (const appUuid of known) expect(await outcomeOf(keys.find(appUuid))).toBe('key');
-    expect(keys.stats().stale).toBe(stale);
-    note(
-      'service down for 10 minutes, 50 known apps every second',
-      `${served} of ${600 * known.length} served; unknown apps 503 in ${slowest.toFixed(1)} ms at most; ${asked} fetches; recovery in ${recovery} s`,
-    );
-  }, 60_000);
-
-  it('with one app whose record is broken does not take the service for down', async () => {
-    const { clock, source, keys } = simulate();
-    const broken = randomUUID();
-    for (let i = 0; i < 50; i++) {
-      source.isDown = true;
-      await outcomeOf(keys.find(broken));
-      source.isDown = false;
-      const fresh = randomUUID();
-      source.keys.set(fresh, caller.publicKey);
-      if (i % 10 === 9) expect(await outcomeOf(keys.find(fresh))).toBe('key');
-      clock.advance(13);
-    }
-  });
-});
-
-describe('findPublicKey as the source', () => {
-  const cacheOf = (
-    findPublicKey: NonNullable<MAuthOptions['findPublicKey']>,
-    options: Partial<MAuthOptions> = {},
-  ) => {
-    const { settings, signer } = settingsOf(own, { findPublicKey, service: { deadlineMs: 100 }, ...options });
-    return createPublicKeys(settings, signer) as MAuthKeyCache;
-  };
-
-  it.each([
-    ['a PEM', () => caller.publicKeyPem],
-    ['a KeyObject', () => caller.publicKey],
-    ['a promise of a PEM', () => Promise.resolve(caller.publicKeyPem)],
-  ])('may answer %s', async (_what, find) => {
-    expect((await cacheOf(find).find(caller.appUuid))?.equals(caller.publicKey)).toBe(true);
-  });
-
-  it.each<[string, string, NonNullable<MAuthOptions['findPublicKey']>]>([
-    ['undefined', 'unknown', () => undefined],
-    ['null', 'unknown', () => null as never],
-    ['a rejection', 'key_lookup_failed', () => Promise.reject(new Error('the database is down'))],
-    [
-      'an exception',
-      'key_lookup_failed',
-      () => {
-        throw new TypeError('a bug');
-      },
-    ],
-    ['nothing, ever', 'key_lookup_failed', () => new Promise<never>(() => undefined)],
-    ['a private key', 'unusable_public_key', () => caller.privateKey],
-    ['the PEM of a private key', 'unusable_public_key', () => caller.privateKeyPem],
-    ['a weak key', 'unusable_public_key', () => weak.publicKey],
-    ['something else', 'unusable_public_key', () => 42 as never],
-  ])('that answers %s makes the app %s', async (_what, outcome, find) => {
-    const [found, took] = await timed(() => outcomeOf(cacheOf(find).find(caller.appUuid)));
-    expect(found).toBe(outcome);
-    expect(took).toBeLessThan(400);
-  });
-
-  it('is asked once for many requests, and again when its answer has expired', async () => {
-    const clock = new SimulatedClock();
-    let asked = 0;
-    const keys = cacheOf(() => (asked++, caller.publicKey), { now: clock.now });
-    await Promise.all(Array.from({ length: 20 }, () => keys.find(caller.appUuid)));
-    expect(asked).toBe(1);
-    clock.advance(300);
-    await keys.find(caller.appUuid);
-    expect(asked).toBe(2);
-  });
-
-  it('keeps other apps going when it fails about some', async () => {
-    const keys = cacheOf((appUuid) =>
-      appUuid === caller.appUuid ? caller.publicKey : Promise.reject(new Error('no such app')),
-    );
-    for (let i = 0; i < 20; i++) await outcomeOf(keys.find(randomUUID()));
-    expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
-  });
-
-  it('goes before the MAuth service, and without either there are no keys', () => {
-    const { settings, signer } = settingsOf(own, {});
-    expect(createPublicKeys(settings, signer)).toBeUndefined();
   });
 });

@@ -25,7 +25,7 @@ export class SimulatedKeySource implements PublicKeySource {
     const key = this.keys.get(appUuid);
     const outcome = this.isDown ? 'failure' : key ? 'key' : 'unknown';
     this.asked.push({ appUuid, at: this.now(), outcome });
-    await undefined;
+    await Promise.resolve();
     this.#open--;
     if (outcome === 'failure') throw new MAuthUnableToAuthenticateError('service_unavailable', 'It is down.');
     return key && { key, maxAgeSeconds: this.maxAgeSeconds };

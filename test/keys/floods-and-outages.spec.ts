@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
+import { settingsOf } from '../support/key-settings.js';
+import { figures, findAll, outcomeOf, settle, timed } from '../support/lookups.js';
+import { SimulatedClock } from '../support/simulated-clock.js';
+import { SimulatedKeySource } from '../support/simulated-key-source.js';
+import { createTestApp } from '../support/test-app.js';
+
+const own = createTestApp();
+const caller = createTestApp();
+const note = figures();
+
+/** Bytes, after everything that can go has gone. */
+function heapInUse(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
+
+describe('a simulated hour', () => {
+  const simulate = () => {
+    const clock = new SimulatedClock();
+    const source = new SimulatedKeySource(clock.now);
+    const { settings } = settingsOf(own, {
+      mauthUrl: 'https://mauth.example.com',
+      now: clock.now,
+    });
+    return { clock, source, keys: new MAuthKeyCache(settings, source) };
+  };
+  const tick = () => new Promise(setImmediate);
+
+  it('with 1,000,000 made-up apps pushes out no known key, and memory stays bounded', async () => {
+    const { source, keys } = simulate();
+    const known = Array.from({ length: 100 }, () => randomUUID());
+    for (const appUuid of known) source.keys.set(appUuid, caller.publicKey);
+    await findAll(keys, known);
+
+    const heap: number[] = [];
+    for (let round = 0; round < 2500; round++) {
+      const outcomes = await findAll(
+        keys,
+        Array.from({ length: 400 }, () => randomUUID()),
+      );
+      expect(outcomes.every((key) => key === undefined)).toBe(true);
+      source.asked.length = 0; // The record of the test itself shall not count.
+      if (round % 1250 === 1249) heap.push(heapInUse());
+    }
+    expect(keys.stats()).toMatchObject({ size: known.length, fetches: 1_000_000 + known.length });
+    for (const appUuid of known) expect(keys.find(appUuid)).not.toBeInstanceOf(Promise);
+    expect(source.mostOpen).toBeLessThanOrEqual(50);
+    const growth = ((heap[1] ?? NaN) - (heap[0] ?? NaN)) / 1024 / 1024;
+    expect(growth).toBeLessThan(5);
+    note(
+      '1,000,000 made-up apps',
+      `100 of 100 known keys there, at most ${source.mostOpen} open, heap grew by ${growth.toFixed(1)} MiB over the second half`,
+    );
+  }, 300_000);
+
+  it('with ten minutes of outage serves known apps, refuses others at once, and recovers soon', async () => {
+    const { clock, source, keys } = simulate();
+    const known = Array.from({ length: 50 }, () => randomUUID());
+    for (const appUuid of known) source.keys.set(appUuid, caller.publicKey);
+    await findAll(keys, known);
+    clock.advance(200);
+
+    source.isDown = true;
+    source.asked.length = 0;
+    let served = 0;
+    let slowest = 0;
+    for (let second = 0; second < 600; second++) {
+      clock.advance(1);
+      for (const appUuid of known) if ((await outcomeOf(keys.find(appUuid))) === 'key') served++;
+      const [outcome, took] = await timed(() => outcomeOf(keys.find(randomUUID())));
+      expect(outcome).toBe('service_unavailable');
+      slowest = Math.max(slowest, took);
+      await tick();
+    }
+    expect(served).toBe(600 * known.length);
+    expect(slowest).toBeLessThan(50);
+    // A handful until it is known that the service is down, then one probe in each cool-down.
+    expect(source.asked.length).toBeLessThanOrEqual(10 + 600 / 10);
+
+    const asked = source.asked.length;
+    source.isDown = false;
+    const late = randomUUID();
+    source.keys.set(late, caller.publicKey);
+    let recovery = 0;
+    while ((await outcomeOf(keys.find(late))) !== 'key') {
+      clock.advance(1);
+      recovery++;
+      await tick();
+    }
+    expect(recovery).toBeLessThanOrEqual(30);
+    for (const appUuid of known) void keys.find(appUuid);
+    clock.advance(31);
+    for (const appUuid of known) void keys.find(appUuid);
+    await settle();
+    const { stale } = keys.stats();
+    for (const appUuid of known) expect(await outcomeOf(keys.find(appUuid))).toBe('key');
+    expect(keys.stats().stale).toBe(stale);
+    note(
+      'service down for 10 minutes, 50 known apps every second',
+      `${served} of ${600 * known.length} served; unknown apps 503 in ${slowest.toFixed(1)} ms at most; ${asked} fetches; recovery in ${recovery} s`,
+    );
+  }, 60_000);
+
+  it('with one app whose record is broken does not take the service for down', async () => {
+    const { clock, source, keys } = simulate();
+    const broken = randomUUID();
+    for (let i = 0; i < 50; i++) {
+      source.isDown = true;
+      await outcomeOf(keys.find(broken));
+      source.isDown = false;
+      const fresh = randomUUID();
+      source.keys.set(fresh, caller.publicKey);
+      if (i % 10 === 9) expect(await outcomeOf(keys.find(fresh))).toBe('key');
+      clock.advance(13);
+    }
+  });
+});

@@ -1,0 +1,34 @@
+import { type KeyObject } from 'node:crypto';
+import { type PublicKeys } from '../../lib/keys/public-key-source.js';
+
+/** How a look-up ended, as verification sees it: `key`, `unknown`, or the code of the error. */
+export async function outcomeOf(found: ReturnType<PublicKeys['find']>): Promise<string> {
+  try {
+    return (await found) ? 'key' : 'unknown';
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+/** Looks up all apps at once. */
+export function findAll(keys: PublicKeys, appUuids: readonly string[]): Promise<(KeyObject | undefined)[]> {
+  return Promise.all(appUuids.map(async (appUuid) => keys.find(appUuid)));
+}
+
+/** With the milliseconds that it took. */
+export async function timed<T>(work: () => Promise<T>): Promise<[T, ms: number]> {
+  const started = performance.now();
+  return [await work(), performance.now() - started];
+}
+
+/** What is under way in the background gets a turn. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 30));
+}
+
+/** Collects what was measured; printed at the end, since it is what the documentation promises. */
+export function figures(): (situation: string, measured: string) => void {
+  const rows: { situation: string; measured: string }[] = [];
+  afterAll(() => console.table(rows));
+  return (situation, measured) => void rows.push({ situation, measured });
+}
