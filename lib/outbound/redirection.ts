@@ -63,10 +63,6 @@ function resolve(location: string, from: URL): URL {
   const url = new URL(location, from);
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new Error(`Unsupported protocol ${url.protocol}`);
-  const isSameOrigin = url.origin === from.origin;
-  url.username = isSameOrigin ? from.username : '';
-  url.password = isSameOrigin ? from.password : '';
-  url.hash = '';
   return url;
 }
 
@@ -102,10 +98,6 @@ function applyHook(next: Hop, hop: Hop, response: Response, config: RequestConfi
   const { protocol, hostname, port, path } = options;
   const host = hostname.includes(':') ? `[${hostname}]` : hostname;
   const url = new URL(`${protocol}//${host}${port === '' ? '' : `:${port}`}${path}`);
-  if (url.origin === next.url.origin) {
-    url.username = next.url.username;
-    url.password = next.url.password;
-  }
   return {
     ...next,
     url,

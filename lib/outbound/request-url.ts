@@ -38,6 +38,20 @@ function escape(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
+/** What an adapter makes of the credentials in a URL; they stay behind when a redirect leads on. */
+export function credentialsOf({ username, password }: URL): RequestConfig['auth'] {
+  if (username === '' && password === '') return undefined;
+  return { username: decoded(username), password: decoded(password) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** The part of a URL that stands in the request line; for a proxy as well, which passes this part on. */
 export function requestTarget(url: URL): string {
   return url.pathname + url.search;

@@ -6,7 +6,7 @@ import { RequestDeadline } from './request-deadline.js';
 import { isMAuthHeader } from './mauth-header-names.js';
 import { isRedirectStatus, keepHeaders, nextHop, redirectLocation, type Hop } from './redirection.js';
 import { bodyAtHand, readBody, type RequestBody } from './request-body.js';
-import { requestTarget, requestUrl } from './request-url.js';
+import { credentialsOf, requestTarget, requestUrl } from './request-url.js';
 import { type SignedOrigins } from './signed-origins.js';
 
 /** What a signing adapter works with. */
@@ -73,7 +73,7 @@ class SignedExchange {
       url,
       method: (config.method ?? 'get').toUpperCase(),
       headers: withContentType(headers, body),
-      auth: config.auth,
+      auth: config.auth ?? credentialsOf(url),
       withBody: true,
       signed: true,
     };
@@ -168,7 +168,7 @@ class SignedExchange {
     if (hop.signed) Object.assign(headers, await this.#signature(hop, bytes));
     const { timeout, timeoutErrorMessage } = this.#deadline.rest();
     return this.#hopConfig({
-      url: hop.url.href,
+      url: hop.url.origin + requestTarget(hop.url),
       method: hop.method.toLowerCase(),
       headers: headers as RequestConfig['headers'],
       data: sent?.data,
@@ -218,13 +218,14 @@ function framed(headers: Record<string, unknown>, { length }: Buffer): Record<st
 
 /** No adapter may follow a redirect on its own: it would take the signature along, to whatever origin. */
 function withoutRedirects(config: RequestConfig): Partial<RequestConfig> {
-  const { fetchOptions, transport } = config as { fetchOptions?: object; transport?: Transport };
-  const owned = { redirect: 'manual', method: undefined, headers: undefined, body: undefined };
+  const { fetchOptions, transport } = config as { fetchOptions?: RequestInit; transport?: Transport };
+  // axios has not always looked at `maxRedirects` in its fetch adapter, nor kept these options from changing a request.
+  const { method: _method, headers: _headers, body: _body, ...harmless } = fetchOptions ?? {};
   return {
     maxRedirects: 0,
     beforeRedirect: undefined,
+    fetchOptions: { ...harmless, redirect: 'manual' },
     ...(transport && { transport: stayingTransport(transport) }),
-    ...(fetchOptions && { fetchOptions: { ...fetchOptions, ...owned } }),
   } as Partial<RequestConfig>;
 }
 
