@@ -56,24 +56,27 @@ module.exports = {
   },
   overrides: [
     {
-      files: ['lib/**'],
+      files: ['lib/**/*.ts'],
       rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns: [NO_AXIOS, NEST_ROOTS] }] },
     },
     room(['lib/core.ts', 'lib/mauth.{options,settings,errors,env,env-names}.ts'], {
       above: ['inbound', 'outbound'],
       also: [NO_NEST],
     }),
-    room(['lib/protocol/**'], {
+    room(['lib/protocol/**/*.ts'], {
       above: ['signing', 'keys', 'authentication', 'inbound', 'outbound'],
       also: [NO_NEST, { group: SETTINGS, message: 'The protocol room imports nothing of ours.' }],
     }),
-    room(['lib/signing/**'], { above: ['keys', 'authentication', 'inbound', 'outbound'], also: [NO_NEST] }),
-    room(['lib/keys/**'], { above: ['authentication', 'inbound', 'outbound'], also: [NO_NEST] }),
-    room(['lib/authentication/**'], { above: ['inbound', 'outbound'], also: [NO_NEST] }),
-    room(['lib/inbound/**'], { above: ['outbound'] }),
-    room(['lib/outbound/**'], { above: ['inbound'] }),
+    room(['lib/signing/**/*.ts'], {
+      above: ['keys', 'authentication', 'inbound', 'outbound'],
+      also: [NO_NEST],
+    }),
+    room(['lib/keys/**/*.ts'], { above: ['authentication', 'inbound', 'outbound'], also: [NO_NEST] }),
+    room(['lib/authentication/**/*.ts'], { above: ['inbound', 'outbound'], also: [NO_NEST] }),
+    room(['lib/inbound/**/*.ts'], { above: ['outbound'] }),
+    room(['lib/outbound/**/*.ts'], { above: ['inbound'] }),
     {
-      files: ['test/**', 'sample/**'],
+      files: ['test/**/*.ts', 'sample/**/*.ts'],
       rules: {
         'no-console': 'off',
         '@typescript-eslint/no-explicit-any': 'off',

@@ -21,7 +21,12 @@ module.exports = {
   },
   // Nest 12 is published as ES modules only; Jest in CommonJS mode has to transform it.
   transformIgnorePatterns: ['/node_modules/(?!@nestjs/)'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // The samples name the package as its users do.
+    '^nestjs-mauth$': '<rootDir>/lib/index.ts',
+    '^nestjs-mauth/core$': '<rootDir>/lib/core.ts',
+  },
   collectCoverageFrom: ['lib/**/*.ts'],
   coverageProvider: 'v8',
   coverageDirectory: 'coverage',

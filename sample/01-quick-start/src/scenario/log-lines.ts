@@ -1,0 +1,25 @@
+import { type MAuthLogger } from 'nestjs-mauth';
+
+/** Keeps log lines: the caller of a service never learns why it was refused, the log does. */
+export class LogLines implements MAuthLogger {
+  #lines: string[] = [];
+
+  log(): void {
+    // Start-up and attempts are of no interest here.
+  }
+
+  warn(line: string): void {
+    this.#lines.push(line);
+  }
+
+  error(line: string): void {
+    this.#lines.push(line);
+  }
+
+  /** The reasons that were logged since they were last taken. */
+  takeReasons(): string[] {
+    const lines = this.#lines;
+    this.#lines = [];
+    return lines.map((line) => /\b[a-z]+(_[a-z0-9]+)+(?=\)?$)/.exec(line)?.[0] ?? line);
+  }
+}

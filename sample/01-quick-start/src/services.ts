@@ -1,0 +1,67 @@
+import { type AddressInfo } from 'node:net';
+import { type DynamicModule, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ClientModule } from './client/client.module.js';
+import { AppRegistry } from './mauth-service/app-registry.js';
+import { MAuthServiceModule } from './mauth-service/mauth-service.module.js';
+import { createApp, type RegisteredApp } from './registered-app.js';
+import { LogLines } from './scenario/log-lines.js';
+import { StudiesModule } from './studies/studies.module.js';
+
+/** What a run consists of: three services on free ports of this machine, and the apps that are registered. */
+export interface Services {
+  readonly mauthUrl: string;
+  readonly studiesUrl: string;
+  readonly clientUrl: string;
+  /** The client service; `reporting` is allowed to read safety reports, `client` is not. */
+  readonly client: INestApplication;
+  readonly reporting: INestApplication;
+  readonly clientApp: RegisteredApp;
+  /** What the studies service wrote about refusals. */
+  readonly studiesLog: LogLines;
+  close(): Promise<void>;
+}
+
+/** Starts the MAuth service, then the studies service, then two instances of the client as two apps. */
+export async function startServices(): Promise<Services> {
+  const [mauth, studies, client, reporting] = [createApp(), createApp(), createApp(), createApp()];
+  const registry = new AppRegistry();
+  for (const app of [mauth, studies, client, reporting]) registry.register(app);
+  const running: INestApplication[] = [];
+  const start = async (module: DynamicModule) => {
+    const app = await NestFactory.create(module, { logger: ['error'] });
+    await app.listen(0, '127.0.0.1');
+    running.push(app);
+    return { app, url: `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}` };
+  };
+
+  const { url: mauthUrl } = await start(MAuthServiceModule.withApps(mauth, registry));
+  const studiesLog = new LogLines();
+  const { url: studiesUrl } = await start(
+    StudiesModule.with({
+      appUuid: studies.appUuid,
+      privateKey: studies.privateKey,
+      mauthUrl,
+      apps: { reporting: reporting.appUuid },
+      logger: studiesLog,
+      logAttempts: false,
+    }),
+  );
+  const clientOf = ({ appUuid, privateKey }: RegisteredApp) =>
+    start(ClientModule.with({ appUuid, privateKey, mauthUrl, signVersions: 'v1,v2' }, studiesUrl));
+  const { app: clientService, url: clientUrl } = await clientOf(client);
+  const { app: reportingService } = await clientOf(reporting);
+
+  return {
+    mauthUrl,
+    studiesUrl,
+    clientUrl,
+    client: clientService,
+    reporting: reportingService,
+    clientApp: client,
+    studiesLog,
+    close: async () => {
+      for (const app of running.reverse()) await app.close();
+    },
+  };
+}
