@@ -1,0 +1,11 @@
+export { type MAuthIdentity, type MAuthResult } from '../authentication/result.js';
+export { type LambdaAnswer } from './answer-event.js';
+export { eventTarget } from './event-target.js';
+export { authenticateEvent, createLambdaAuthenticator, withMAuth } from './from-environment.js';
+export {
+  FunctionAuthenticator,
+  type AuthenticatedHandler,
+  type ProtectedHandler,
+} from './function-authenticator.js';
+export { LambdaAuthenticator, type LambdaVerdict } from './lambda-authenticator.js';
+export { lambdaRequestTarget, withLambdaEvent } from './lambda-request-target.js';
