@@ -28,9 +28,9 @@ export type RequestConfig = Parameters<RequestInterceptor>[0];
 export type AdapterChoice = RequestConfig['adapter'];
 
 /** Sends one request. */
-export type Adapter = (config: RequestConfig) => Promise<Response>;
+export type Adapter = (config: RequestConfig) => Promise<AxiosResponse>;
 
 type ResponseInterceptor = NonNullable<Parameters<AxiosInstance['interceptors']['response']['use']>[0]>;
 
 /** An axios response. */
-export type Response = Parameters<ResponseInterceptor>[0];
+export type AxiosResponse = Parameters<ResponseInterceptor>[0];

@@ -1,11 +1,11 @@
-import { type AxiosInstance, type RequestConfig, type Response } from './axios-types.js';
+import { type AxiosInstance, type AxiosResponse, type RequestConfig } from './axios-types.js';
 
 /** An axios without defaults and without anybody's interceptors: builds URLs and runs adapters, nothing else. */
 export interface BareAxios {
   /** The URL that axios makes of these parts; nothing is encoded that axios would not encode. */
   getUri(parts: Partial<RequestConfig>): string;
   /** Lets axios choose the config's adapter and run it on the config as it stands. */
-  send(config: RequestConfig): Promise<Response>;
+  send(config: RequestConfig): Promise<AxiosResponse>;
 }
 
 /** Carries a config past axios' merging, which copies plain objects but leaves instances of classes alone. */

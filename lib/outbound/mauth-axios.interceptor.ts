@@ -47,7 +47,8 @@ export class MAuthAxiosInterceptor {
    * Attaching the same signer with the same options again changes nothing.
    *
    * Requests that cannot be signed fail with `MAuthUnableToSignError`, code `body_consumed`, `body_too_large`,
-   * `body_unsupported`, `body_unreadable`, `body_timeout`, `signing_failed` or one of the signer's; nothing is sent.
+   * `body_unsupported`, `body_unreadable`, `body_timeout`, `malformed_url`, `signing_failed` or one of the signer's;
+   * nothing is sent.
    *
    * @param target an axios instance, or Nest's `HttpService`, whose instance is then used
    * @returns detaches again; requests that have been signed before, and are repeated, are still signed

@@ -94,7 +94,7 @@ async function blobBody(blob: Blob, { maxBytes }: ReadLimits): Promise<RequestBo
 /** Written out by Node's own encoder; a boundary that the caller chose is replaced, together with the header. */
 async function formBody(form: Form, { maxBytes }: ReadLimits): Promise<RequestBody> {
   let size = 0;
-  for (const [, value] of form) size += typeof value === 'string' ? value.length : value.size;
+  for (const [, value] of form) size += typeof value === 'string' ? Buffer.byteLength(value) : value.size;
   if (size > maxBytes) throw bodyTooLarge(maxBytes);
   const encoded = new Response(form instanceof FormData ? form : await nativeForm(form));
   const bytes = Buffer.from(await encoded.arrayBuffer());

@@ -29,7 +29,7 @@ export class RequestDeadline {
     const cancel = () => controller.abort(new Error('The request was cancelled.'));
     if (signal?.aborted) cancel();
     signal?.addEventListener?.('abort', cancel);
-    void cancelToken?.promise.then(cancel);
+    const subscription = cancelToken?.promise.then(cancel) as { cancel?: () => void } | undefined;
     const timer =
       this.#timeout > 0 ? setTimeout(() => controller.abort(this.#timedOut()), this.#timeout) : undefined;
     return {
@@ -37,6 +37,8 @@ export class RequestDeadline {
       stop: () => {
         clearTimeout(timer);
         signal?.removeEventListener?.('abort', cancel);
+        // A promise of a cancel token can be unsubscribed; tokens may outlive many requests.
+        subscription?.cancel?.();
       },
     };
   }

@@ -1,3 +1,4 @@
+import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type RequestConfig } from './axios-types.js';
 import { type BareAxios } from './bare-axios.js';
 
@@ -8,30 +9,39 @@ const UNSAFE = /[\0-\x20#\x7f]/g;
  * The URL that will be requested, settled once: adapters differ in what they leave unescaped, so that the same config
  * can make two different request lines. A URL that has been through the parser comes out of every adapter unchanged.
  *
- * Undefined for what is not HTTP (`data:`) and for what is no URL at all: the adapter will say so itself.
+ * @throws MAuthUnableToSignError `malformed_url` when the parts make no absolute URL
  */
-export function requestUrl(config: RequestConfig, axios: BareAxios): URL | undefined {
+export function requestUrl(config: RequestConfig, axios: BareAxios): URL {
+  try {
+    return settledUrl(config, axios);
+  } catch (cause) {
+    throw new MAuthUnableToSignError(
+      'malformed_url',
+      'The request has no valid absolute URL; check `url`, `baseURL`, `params` and `paramsSerializer`.',
+      { cause },
+    );
+  }
+}
+
+function settledUrl(config: RequestConfig, axios: BareAxios): URL {
   const { baseURL, allowAbsoluteUrls, paramsSerializer, socketPath } = config;
   const params: unknown = config.params;
-  try {
-    // A request over a Unix socket may have a path for its URL; axios names the host like this too.
-    const base = new URL(
-      axios.getUri({ baseURL, url: config.url && String(config.url), allowAbsoluteUrls }),
-      socketPath ? 'http://localhost' : undefined,
-    );
-    if (base.protocol !== 'http:' && base.protocol !== 'https:') return undefined;
-    const target = axios.getUri({
-      url: base.pathname + base.search,
-      params: params,
-      paramsSerializer,
-    });
-    const url = new URL(base.origin + target.replace(UNSAFE, escape));
-    url.username = base.username;
-    url.password = base.password;
-    return url;
-  } catch {
-    return undefined;
-  }
+  // A request over a Unix socket may have a path for its URL; axios names the host like this too.
+  const base = new URL(
+    axios.getUri({ baseURL, url: config.url && String(config.url), allowAbsoluteUrls }),
+    socketPath ? 'http://localhost' : undefined,
+  );
+  if (!isHttp(base)) return base;
+  const target = axios.getUri({ url: base.pathname + base.search, params, paramsSerializer });
+  const url = new URL(base.origin + target.replace(UNSAFE, escape));
+  url.username = base.username;
+  url.password = base.password;
+  return url;
+}
+
+/** Whether a request for the URL goes anywhere; `data:` does not. */
+export function isHttp({ protocol }: URL): boolean {
+  return protocol === 'http:' || protocol === 'https:';
 }
 
 function escape(character: string): string {

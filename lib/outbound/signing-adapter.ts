@@ -1,12 +1,23 @@
 import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
-import { type Adapter, type AdapterChoice, type RequestConfig, type Response } from './axios-types.js';
+import { type Adapter, type AdapterChoice, type AxiosResponse, type RequestConfig } from './axios-types.js';
 import { type BareAxios } from './bare-axios.js';
 import { RequestDeadline } from './request-deadline.js';
-import { isMAuthHeader } from './mauth-header-names.js';
-import { isRedirectStatus, keepHeaders, nextHop, redirectLocation, type Hop } from './redirection.js';
+import { framed, withContentType, withoutMAuth } from './header-fields.js';
+import { followsRedirects, withoutRedirects } from './own-redirects.js';
+import {
+  arrivedFrom,
+  discard,
+  isRedirectStatus,
+  redirectFailed,
+  redirectLocation,
+  tooManyRedirects,
+  type Answer,
+} from './redirect-answer.js';
+import { type Hop } from './hop.js';
+import { nextHop } from './redirection.js';
 import { bodyAtHand, readBody, type RequestBody } from './request-body.js';
-import { credentialsOf, requestTarget, requestUrl } from './request-url.js';
+import { credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
 import { type SignedOrigins } from './signed-origins.js';
 
 /** What a signing adapter works with. */
@@ -36,14 +47,14 @@ export function signingAdapter(choice: AdapterChoice, parts: SigningParts): Adap
 }
 
 /** A repeated request must start from the caller's config, not from the one that went to the adapter. */
-function restore(response: Response, config: RequestConfig): Response {
+function restore(response: AxiosResponse, config: RequestConfig): AxiosResponse {
   response.config = config;
   return response;
 }
 
 function restoreError(error: unknown, config: RequestConfig): unknown {
   if (typeof error !== 'object' || error === null) return error;
-  const { response } = error as { response?: Response };
+  const { response } = error as { response?: AxiosResponse };
   if ('config' in error) Reflect.set(error, 'config', config);
   if (response) restore(response, config);
   return error;
@@ -61,11 +72,11 @@ class SignedExchange {
     this.#deadline = new RequestDeadline(config);
   }
 
-  async run(): Promise<Response> {
+  async run(): Promise<AxiosResponse> {
     const { config, parts } = this;
-    const headers = keepHeaders(config.headers, (name) => !isMAuthHeader(name));
+    const headers = withoutMAuth(config.headers);
     const url = requestUrl(config, parts.axios);
-    if (!url || !parts.isSigned(url.origin)) {
+    if (!isHttp(url) || !parts.isSigned(url.origin)) {
       return parts.axios.send(this.#hopConfig({ headers: headers as RequestConfig['headers'] }));
     }
     const body = await this.#settledBody();
@@ -77,7 +88,7 @@ class SignedExchange {
       withBody: true,
       signed: true,
     };
-    return this.#followsRedirects()
+    return followsRedirects(config)
       ? this.#follow(hop, body)
       : parts.axios.send(await this.#attempt(hop, body));
   }
@@ -98,60 +109,40 @@ class SignedExchange {
     }
   }
 
-  #followsRedirects(): boolean {
-    const { maxRedirects, httpVersion, fetchOptions } = this.config as RequestConfig & {
-      httpVersion?: unknown;
-      fetchOptions?: { redirect?: unknown };
-    };
-    // axios follows none over HTTP/2, nor when its fetch adapter is told not to.
-    return (
-      maxRedirects !== 0 &&
-      Number(httpVersion ?? 1) !== 2 &&
-      (fetchOptions?.redirect ?? 'follow') === 'follow'
-    );
-  }
-
-  async #follow(first: Hop, body: RequestBody): Promise<Response> {
+  async #follow(first: Hop, body: RequestBody): Promise<AxiosResponse> {
     let hop = first;
     const limit = this.config.maxRedirects || MAX_REDIRECTS;
     for (let followed = 0; ; followed++) {
-      const { response, refusal } = await this.#exchange(await this.#attempt(hop, body));
-      const location = redirectLocation(response);
-      if (location === undefined) return this.#judged(arrivedFrom(hop, response), refusal);
-      discard(response);
-      if (followed >= limit) {
-        throw redirectError(
-          refusal,
-          response,
-          'ERR_FR_TOO_MANY_REDIRECTS',
-          'Maximum number of redirects exceeded',
-        );
-      }
+      const attempt = await this.#attempt(hop, body);
+      const answer = await this.#exchange(attempt);
+      const location = redirectLocation(answer.response);
+      if (location === undefined) return arrivedFrom(attempt.url as string, this.#judged(answer));
+      discard(answer.response);
+      if (followed >= limit) throw tooManyRedirects(answer);
       try {
-        hop = nextHop(hop, response, location, this.config);
+        hop = nextHop(hop, answer.response, location, this.config);
       } catch (cause) {
-        const message = `Redirected request failed: ${cause instanceof Error ? cause.message : 'beforeRedirect threw'}`;
-        throw redirectError(refusal, response, 'ERR_FR_REDIRECTION_FAILURE', message, cause);
+        throw redirectFailed(answer, cause);
       }
     }
   }
 
   /** Sends; a redirect comes back whatever the caller's `validateStatus` thinks of its status. */
-  async #exchange(config: RequestConfig): Promise<{ response: Response; refusal?: object }> {
+  async #exchange(config: RequestConfig): Promise<Answer> {
     const validate = config.validateStatus;
     // Refusing redirects makes axios build the error that may be needed.
     config.validateStatus = (status) => !isRedirectStatus(status) && (!validate || validate(status));
     try {
       return { response: await this.parts.axios.send(config) };
     } catch (error) {
-      const response = (error as { response?: Response } | undefined)?.response;
+      const response = (error as { response?: AxiosResponse } | undefined)?.response;
       if (!response || !isRedirectStatus(response.status)) throw error;
       return { response, refusal: error as object };
     }
   }
 
   /** The last response of a chain, accepted or refused as the caller's `validateStatus` has it. */
-  #judged(response: Response, refusal: object | undefined): Response {
+  #judged({ response, refusal }: Answer): AxiosResponse {
     const { validateStatus } = this.config;
     if (!refusal || !validateStatus || validateStatus(response.status)) return response;
     throw refusal as Error;
@@ -161,10 +152,7 @@ class SignedExchange {
   async #attempt(hop: Hop, body: RequestBody): Promise<RequestConfig> {
     const sent = hop.withBody ? body : undefined;
     const bytes = sent?.bytes ?? Buffer.alloc(0);
-    const headers = framed(
-      keepHeaders(hop.headers, (name) => !isMAuthHeader(name)),
-      bytes,
-    );
+    const headers = framed(withoutMAuth(hop.headers), bytes);
     if (hop.signed) Object.assign(headers, await this.#signature(hop, bytes));
     const { timeout, timeoutErrorMessage } = this.#deadline.rest();
     return this.#hopConfig({
@@ -200,75 +188,4 @@ class SignedExchange {
       });
     }
   }
-}
-
-function withContentType(headers: Record<string, unknown>, body: RequestBody): Record<string, unknown> {
-  const isSet = Object.entries(headers).some(
-    ([name, value]) => name.toLowerCase() === 'content-type' && !!value,
-  );
-  if (!body.contentType || (body.weakType && isSet)) return headers;
-  return { ...keepHeaders(headers, (name) => name !== 'content-type'), 'Content-Type': body.contentType };
-}
-
-/** The length is that of the signed bytes: another one would make the server read another body than was signed. */
-function framed(headers: Record<string, unknown>, { length }: Buffer): Record<string, unknown> {
-  const rest = keepHeaders(headers, (name) => name !== 'content-length' && name !== 'transfer-encoding');
-  return length > 0 ? { ...rest, 'Content-Length': String(length) } : rest;
-}
-
-/** No adapter may follow a redirect on its own: it would take the signature along, to whatever origin. */
-function withoutRedirects(config: RequestConfig): Partial<RequestConfig> {
-  const { fetchOptions, transport } = config as { fetchOptions?: RequestInit; transport?: Transport };
-  // axios has not always looked at `maxRedirects` in its fetch adapter, nor kept these options from changing a request.
-  const { method: _method, headers: _headers, body: _body, ...harmless } = fetchOptions ?? {};
-  return {
-    maxRedirects: 0,
-    beforeRedirect: undefined,
-    fetchOptions: { ...harmless, redirect: 'manual' },
-    ...(transport && { transport: stayingTransport(transport) }),
-  } as Partial<RequestConfig>;
-}
-
-interface Transport {
-  request(options: object, onResponse: unknown): unknown;
-}
-
-/** A caller's transport may be follow-redirects itself, which is switched off by this option. */
-function stayingTransport(transport: Transport): Transport {
-  return {
-    request: (options, onResponse) =>
-      transport.request(Object.assign(options, { followRedirects: false, maxRedirects: 0 }), onResponse),
-  };
-}
-
-/** Where follow-redirects notes the URL that the answer came from; Node's own transport does not. */
-function arrivedFrom({ url }: Hop, response: Response): Response {
-  const message = (response.request as { res?: { responseUrl?: string } } | undefined)?.res;
-  if (message) message.responseUrl ??= url.origin + requestTarget(url);
-  return response;
-}
-
-function discard({ data }: Response): void {
-  const stream = data as { destroy?: () => void; cancel?: () => Promise<void> } | undefined;
-  if (typeof stream?.destroy === 'function') stream.destroy();
-  else if (typeof stream?.cancel === 'function') void stream.cancel().catch(() => undefined);
-}
-
-type AxiosErrorClass = new (message: string, code: string, config: RequestConfig, request: unknown) => Error;
-
-/** An error such as axios raises for redirects, of its own class where axios has made one on the way. */
-function redirectError(
-  refusal: object | undefined,
-  { config, request }: Response,
-  code: string,
-  message: string,
-  cause?: unknown,
-): Error {
-  const ErrorClass = refusal?.constructor as AxiosErrorClass | undefined;
-  const error = ErrorClass
-    ? new ErrorClass(message, code, config, request)
-    : Object.assign(new Error(message), { code });
-  if (cause !== undefined)
-    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
-  return error;
 }

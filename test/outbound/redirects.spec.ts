@@ -258,6 +258,20 @@ describe.each(ADAPTERS)('Redirects, with the %s adapter', (adapter) => {
       expect(mauthHeaders(other.last)).toEqual([]);
     });
 
+    it('can replace the credentials', async () => {
+      server.answer(redirectTo(307, '/to'), redirectTo(307, '/end'));
+      const seen: unknown[] = [];
+      const beforeRedirect = (options: Record<string, any>) => {
+        seen.push(options.auth);
+        options.auth = options.auth === 'us:er' ? 'other:a:b' : undefined;
+      };
+      await client().get('/from', { auth: { username: 'us', password: 'er' }, beforeRedirect });
+      expect(seen).toEqual(['us:er', 'other:a:b']);
+      expect(server.requests[1].headers.authorization).toBe(`Basic ${btoa('other:a:b')}`);
+      expect(server.last.headers).not.toHaveProperty('authorization');
+      expectAuthentic(server.last, app);
+    });
+
     it('can stop it', async () => {
       server.answer(redirectTo(307, '/to'));
       const beforeRedirect = () => {

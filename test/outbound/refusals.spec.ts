@@ -239,20 +239,32 @@ describe('A signer that fails', () => {
   });
 });
 
-describe('A URL that is none', () => {
-  it.each([
-    ['/relative', 'ERR_INVALID_URL'],
-    ['http://[', 'ERR_INVALID_URL'],
-    ['ftp://127.0.0.1/x', 'ERR_BAD_REQUEST'],
-  ])('%s is refused by axios itself: %s', async (url, code) => {
-    const instance = axios.create();
+describe('A URL', () => {
+  const parts: AxiosRequestConfig[] = [
+    { url: '/relative' },
+    { url: 'http://[' },
+    { url: 'http:/127.0.0.1/x' },
+    {},
+    {
+      url: 'http://127.0.0.1/x',
+      params: { a: 1 },
+      paramsSerializer: () => {
+        throw new Error('no');
+      },
+    },
+  ];
+
+  it.each(parts)('that is none is refused before anything is sent: %p', async (config) => {
+    const instance = axios.create({ adapter: () => Promise.reject(new Error('sent')) });
     MAuthAxiosInterceptor.attach(instance, signer);
-    expect(await failure(instance.get(url))).toMatchObject({ code });
+    const error = await failure(instance.request(config));
+    expect(error).toMatchObject({ name: 'MAuthUnableToSignError', code: 'malformed_url' });
   });
 
-  it('data: is read, not requested', async () => {
+  it('of another protocol is left to axios', async () => {
     const instance = axios.create();
     MAuthAxiosInterceptor.attach(instance, signer);
+    expect(await failure(instance.get('ftp://127.0.0.1/x'))).toMatchObject({ code: 'ERR_BAD_REQUEST' });
     expect((await instance.get('data:text/plain,hello', { responseType: 'text' })).data).toBe('hello');
   });
 });

@@ -150,6 +150,10 @@ const shapes: Shape[] = [
     config: () => ({ url: `http://us%40er:p%C3%A4ss@127.0.0.1:${server.port}/s` }),
   },
   {
+    name: 'credentials in the URL that are not escaped as they should be',
+    config: () => ({ url: `http://us%er:p@127.0.0.1:${server.port}/s` }),
+  },
+  {
     name: 'basic authentication',
     config: () => get('/s', { auth: { username: 'user', password: 'secret' } }),
   },
