@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ENVIRONMENT } from '../../lib/mauth.env-names.js';
+import { resolveSettings } from '../../lib/mauth.settings.js';
+import { createTestApp } from '../support/test-app.js';
+
+const root = join(__dirname, '../..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+
+/** Dotted names of settings with their defaults. */
+function flatten(settings: object, prefix = ''): [string, unknown][] {
+  return Object.entries(settings).flatMap(([name, value]): [string, unknown][] =>
+    ['keys', 'service', 'body'].includes(name) ? flatten(value, `${name}.`) : [[prefix + name, value]],
+  );
+}
+
+/** The last cell of the row that describes an option. */
+function documentedDefault(option: string): string | undefined {
+  return new RegExp(`^\\| \`${option.replace('.', '\\.')}\`.*\\| *([^|]*?) *\\|$`, 'm').exec(readme)?.[1];
+}
+
+describe('README', () => {
+  it('names every environment variable at its option', () => {
+    for (const [option, variables] of Object.entries(ENVIRONMENT))
+      expect(readme).toMatch(
+        new RegExp(`^\\| \`${option}\`.*${variables.map((name) => `\`${name}\``).join('.*')}`, 'm'),
+      );
+  });
+
+  const { privateKey, appUuid } = createTestApp();
+  const defaults = flatten(resolveSettings({ appUuid, privateKey })).filter(([, value]) =>
+    ['number', 'string', 'boolean'].includes(typeof value),
+  );
+  it.each(defaults.filter(([name]) => name !== 'appUuid'))('gives the default of %s (%p)', (name, value) => {
+    const documented = documentedDefault(name)
+      ?.replace(/^`|`$/g, '')
+      .replace(/,/g, '')
+      .replace(/^(\d+) MiB$/, (_, mebibytes) => String(mebibytes * 1024 * 1024));
+    expect(documented).toBe(String(value));
+  });
+
+  it('names the commands for a fresh clone', () => {
+    expect(readme).toContain('\nnpm ci && npm test\n');
+    expect(readme).toContain('\nnpm ci && npm run sample\n');
+  });
+
+  it('names only scripts that there are', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const named = [...readme.matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name);
+    expect(named.filter((name) => !(name in scripts) && name !== 'start')).toEqual([]);
+  });
+});
