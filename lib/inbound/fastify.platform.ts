@@ -1,5 +1,6 @@
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
+import { type Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
 
 type Done = (error?: unknown) => void;
@@ -26,18 +27,25 @@ export class FastifyPlatform implements InboundPlatform {
 
   install(entry: InboundEntry): void {
     const instance = this.#adapter.getInstance() as FastifyInstance;
-    instance.server.prependListener('request', (request, response) => entry.arrive({ request, response }));
-    instance.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
-      const exchange = { request, response };
+    const enter = (exchange: Exchange, done: Done) => {
       entry.arrive(exchange);
       if (entry.admit) passDoor(entry.admit(exchange), done, done);
       else done();
+    };
+    instance.server.prependListener('request', (request, response) => entry.arrive({ request, response }));
+    instance.addHook('onRequest', ({ raw: request }, { raw: response }, done) =>
+      enter({ request, response }, done),
+    );
+    // What hooks pass on to the not-found handler comes here without having met the one above.
+    instance.addHook('preHandler', ({ raw: request }, { raw: response }, done) => {
+      this.#routed.add(request);
+      enter({ request, response }, done);
     });
-    instance.addHook('preHandler', ({ raw }, _reply, done) => {
-      this.#routed.add(raw);
-      done();
-    });
-    if (entry.admit) this.#installDoor(instance, entry.admit.bind(entry));
+    if (entry.admit && this.#hasMiddleware(instance)) {
+      this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Done) =>
+        enter({ request, response }, next),
+      );
+    }
   }
 
   sentTarget(request: IncomingMessage & { originalUrl?: string }): string {
@@ -50,18 +58,6 @@ export class FastifyPlatform implements InboundPlatform {
 
   isRouted(request: IncomingMessage): boolean {
     return this.#routed.has(request);
-  }
-
-  /** The door once more: in front of middleware, and in front of what hooks pass on to the not-found handler. */
-  #installDoor(instance: FastifyInstance, admit: NonNullable<InboundEntry['admit']>): void {
-    if (this.#hasMiddleware(instance)) {
-      this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Done) =>
-        passDoor(admit({ request, response }), next, next),
-      );
-    }
-    instance.addHook('preHandler', ({ raw: request }, { raw: response }, done) =>
-      passDoor(admit({ request, response }), done, done),
-    );
   }
 
   /** With the adapter's option `skipMiddie` there is no `app.use`, unless the application brings one. */

@@ -172,6 +172,7 @@ export async function startInboundApp(
   };
   const app = await NestFactory.create(module, adapter ?? createAdapter(platform), {
     logger: false,
+    abortOnError: false,
     ...nest,
   });
   await prepare?.(app);

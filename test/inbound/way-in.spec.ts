@@ -1,0 +1,350 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Controller, HttpCode, Post, Req, UseGuards, type INestApplication } from '@nestjs/common';
+import { HttpAdapterHost, type AbstractHttpAdapter } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import express from 'express';
+import fastify from 'fastify';
+import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
+import { getMAuthIdentity } from '../../lib/inbound/identity.js';
+import { InboundAuthenticator } from '../../lib/inbound/inbound-authenticator.js';
+import { resolveSettings } from '../../lib/mauth.settings.js';
+import { bytes, flipped } from '../support/body-kinds.js';
+import {
+  AuthenticatingGuard,
+  caller,
+  PLATFORM_NAMES,
+  readAll,
+  startInboundApp,
+  type InboundApp,
+  type InboundAppOptions,
+  type PlatformName,
+} from '../support/inbound-app.js';
+import { RecordingLogger } from '../support/running-app.js';
+import { sendBytes, sendSigned, signatureOf } from '../support/signed-http.js';
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const BODY = Buffer.from('{"a":1}');
+
+// `inject` loads this ES module, which Jest in CommonJS mode cannot; no test here sends a cookie.
+jest.mock('../../node_modules/light-my-request/node_modules/cookie/dist/index.js', () => ({}), {
+  virtual: true,
+});
+
+type Next = () => void;
+
+/** An adapter around an instance that has a middleware or hook already. */
+function adapterWith(
+  platform: PlatformName,
+  before: (request: IncomingMessage, next: Next) => void,
+): AbstractHttpAdapter {
+  if (platform === 'Express') {
+    const instance = express();
+    instance.use((request, _response, next) => before(request, next));
+    return new ExpressAdapter(instance);
+  }
+  const instance = fastify();
+  instance.addHook('onRequest', (request, _reply, done) => before(request.raw, done));
+  return new FastifyAdapter(instance as never);
+}
+
+@Controller()
+class IdentityController {
+  @Post('whoami')
+  @HttpCode(200)
+  @UseGuards(AuthenticatingGuard)
+  whoAmI(@Req() request: object) {
+    const identity = getMAuthIdentity(request);
+    const raw = (request as { raw?: object }).raw ?? request;
+    return {
+      ...identity,
+      isFrozen: Object.isFrozen(identity),
+      isSameOnRaw: getMAuthIdentity(raw) === identity,
+      keys: Object.keys(raw).filter((key) => /mauth|identity/i.test(key)),
+    };
+  }
+}
+
+describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
+  let running: InboundApp | undefined;
+
+  async function start(options: InboundAppOptions = {}): Promise<InboundApp> {
+    running = await startInboundApp(platform, options);
+    return running;
+  }
+
+  afterEach(async () => {
+    await running?.close();
+    running = undefined;
+  });
+
+  it('hands out a frozen identity that belongs to the request alone', async () => {
+    const { port } = await start({ controllers: [IdentityController] });
+    const answer = await sendSigned({ port, path: '/whoami', body: BODY, headers: JSON_TYPE });
+    expect(JSON.parse(answer.text)).toEqual({
+      appUuid: caller.appUuid,
+      protocolVersion: 2,
+      isFrozen: true,
+      isSameOnRaw: true,
+      keys: [],
+    });
+    expect(getMAuthIdentity(undefined)).toBeUndefined();
+    expect(getMAuthIdentity({ headers: {} })).toBeUndefined();
+  });
+
+  it('tells signed requests from others by their authentication headers alone', async () => {
+    const seen: boolean[] = [];
+    const look = (request: IncomingMessage) => seen.push(running?.inbound?.hasMAuthHeaders(request) ?? false);
+    const app = await start({
+      prepare: (nest) =>
+        nest.use((request: IncomingMessage, _response: ServerResponse, next: Next) => {
+          look(request);
+          next();
+        }),
+    });
+    for (const headers of [
+      {},
+      { 'mcc-time': 1 },
+      { 'mcc-authentication': '' },
+      { 'x-mws-authentication': 'x' },
+    ]) {
+      await sendBytes({ port: app.port, path: '/open', headers: headers as never });
+    }
+    expect(seen).toEqual([false, false, true, true]);
+  });
+
+  it('sees bodies that came before it, behind a slow middleware', async () => {
+    const adapter = adapterWith(platform, (_request, next) => void setTimeout(next, 50));
+    const { port, deliveries } = await start({ adapter });
+    for (const body of [BODY, Buffer.from(JSON.stringify({ long: 'x'.repeat(99_000) }))]) {
+      expect((await sendSigned({ port, headers: JSON_TYPE, body })).status).toBe(200);
+      expect((await sendSigned({ port, headers: JSON_TYPE, body, chunkSize: 2000 })).status).toBe(200);
+      const forged = { ...JSON_TYPE, ...(await signatureOf({ body })) };
+      const changed = Buffer.from(body.toString().replace('{', ' {'));
+      expect((await sendBytes({ port, headers: forged, body: changed })).status).toBe(401);
+    }
+    expect(deliveries).toHaveLength(4);
+    expect(deliveries[0]?.parsed).toEqual({ a: 1 });
+  });
+
+  it('refuses with 503, and says so loudly, when a body was read before it could be watched', async () => {
+    const adapter = adapterWith(platform, (request, next) => void readAll(request).then(() => next()));
+    const { port, deliveries, logger } = await start({ adapter, nest: { bodyParser: false } });
+    const path = platform === 'Express' ? '/receive' : '/ignore';
+    const answer = await sendSigned({ port, method: 'GET', path, body: BODY });
+    // On Fastify the server itself is watched, so a hook of the instance does not come before us.
+    expect(answer.status).toBe(platform === 'Express' ? 503 : 200);
+    if (platform === 'Express') {
+      expect(deliveries).toEqual([]);
+      expect(running?.codes()).toEqual(['body_unavailable']);
+      expect(logger.lines.map(({ level }) => level)).toEqual(['error', 'warn']);
+      expect(logger.lines[0]?.message).toContain('read before it could be authenticated');
+    }
+  });
+
+  it('never takes a body that was read too early for an empty one', async () => {
+    const adapter = adapterWith(platform, (request, next) => void readAll(request).then(() => next()));
+    const { port, deliveries } = await start({ adapter, nest: { bodyParser: false } });
+    const signedEmpty = await signatureOf({ method: 'GET', path: '/ignore' });
+    const answer = await sendBytes({
+      port,
+      method: 'GET',
+      path: '/ignore',
+      headers: signedEmpty,
+      body: BODY,
+    });
+    expect(answer.status).toBe(platform === 'Express' ? 503 : 401);
+    expect(deliveries).toEqual([]);
+  });
+
+  it('verifies the target that the caller sent, under prefixes and in spellings of its own', async () => {
+    const { port } = await start({ prepare: (nest) => nest.setGlobalPrefix('api') });
+    for (const path of [
+      '/api/receive',
+      "/api/receive?a=b&c='%27%C3%A9+~*()",
+      '/api/receive?',
+      '/api/receive?a#b',
+    ]) {
+      expect((await sendSigned({ port, path, body: BODY, headers: JSON_TYPE }, 'v1')).status).toBe(200);
+      expect((await sendSigned({ port, path, body: BODY, headers: JSON_TYPE }, 'v2')).status).toBe(200);
+    }
+  });
+
+  it('verifies the target that `requestTarget` tells, and refuses when it tells none', async () => {
+    const requestTarget = jest.fn((request: unknown) => {
+      const { headers } = request as IncomingMessage;
+      if (headers['x-sent-as'] === 'throw') throw new Error('no idea');
+      return headers['x-sent-as'] as string;
+    });
+    const { port, logger } = await start({ options: { requestTarget } });
+    const signature = await signatureOf({ path: '/outside/receive', body: BODY });
+    const send = (sentAs?: string) =>
+      sendBytes({
+        port,
+        body: BODY,
+        headers: { ...JSON_TYPE, ...signature, ...(sentAs && { 'x-sent-as': sentAs }) },
+      });
+    expect((await send('/outside/receive')).status).toBe(200);
+    expect((await send('/receive')).status).toBe(401);
+    expect((await send()).status).toBe(401);
+    expect((await send('throw')).status).toBe(401);
+    expect(logger.lines.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([
+      'MAuth: option `requestTarget` must return path and query as text',
+      'MAuth: option `requestTarget` threw an error',
+    ]);
+  });
+
+  it('accepts what the policy calls ambiguous when `pathPolicy` is `protocol`', async () => {
+    const strict = await start();
+    expect((await sendSigned({ port: strict.port, path: '/receive%5c' })).status).toBe(404);
+    await strict.close();
+    const { port } = await start({ options: { pathPolicy: 'protocol' }, door: { protect: 'everything' } });
+    expect((await sendSigned({ port, path: '/receive%5c' })).status).toBe(404);
+    expect((await sendBytes({ port, path: '/receive%5c' })).status).toBe(401);
+  });
+
+  it('lets middleware of the application come after it', async () => {
+    let wasWatched = false;
+    const { port } = await start({
+      door: { protect: 'everything' },
+      prepare: (nest: INestApplication) =>
+        nest.use((request: IncomingMessage, _response: ServerResponse, next: Next) => {
+          wasWatched = getMAuthIdentity(request) !== undefined;
+          next();
+        }),
+    });
+    expect((await sendSigned({ port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
+    expect(wasWatched).toBe(true);
+  });
+
+  it('hands a body to a middleware that reads it, byte for byte', async () => {
+    const read: number[] = [];
+    const { port, deliveries } = await start({
+      prepare: (nest: INestApplication) =>
+        nest.use((request: IncomingMessage, _response: ServerResponse, next: Next) => {
+          void readAll(request).then((body) => {
+            read.push(body.length);
+            next();
+          });
+        }),
+    });
+    const body = bytes(300_000);
+    const path = '/ignore';
+    expect((await sendSigned({ port, method: 'GET', path, body })).status).toBe(200);
+    const forged = await signatureOf({ method: 'GET', path, body });
+    const answer = await sendBytes({
+      port,
+      method: 'GET',
+      path,
+      body: flipped(body, 150_000),
+      headers: forged,
+    });
+    expect(answer.status).toBe(401);
+    expect(read).toEqual([300_000, 300_000]);
+    expect(deliveries).toHaveLength(1);
+  });
+
+  it('refuses a request that came another way', async () => {
+    const app = await start();
+    const outcome = await app.inbound?.authenticate({ headers: {}, method: 'GET', url: '/receive' });
+    expect(outcome).toEqual({ authentic: false, status: 503, code: 'body_unavailable' });
+    expect(app.logger.lines).toEqual([expect.objectContaining({ level: 'error' })]);
+  });
+
+  it('tells every pass the same, and checks the route’s limit at each', async () => {
+    const app = await start();
+    let passes: unknown[] = [];
+    const inbound = app.inbound as InboundAuthenticator;
+    const original = inbound.authenticate.bind(inbound);
+    jest.spyOn(inbound, 'authenticate').mockImplementation(async (request) => {
+      passes = await Promise.all([
+        original(request),
+        original(request),
+        original(request, { maxBodyBytes: 3 }),
+      ]);
+      return original(request);
+    });
+    expect((await sendSigned({ port: app.port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
+    const identity = { authentic: true, appUuid: caller.appUuid, protocolVersion: 2 };
+    expect(passes).toEqual([identity, identity, { authentic: false, status: 413, code: 'body_too_large' }]);
+  });
+});
+
+describe('The way in on Fastify alone', () => {
+  let running: InboundApp | undefined;
+  afterEach(() => running?.close());
+
+  it.each(['decorated', 'everything'] as const)(
+    'verifies the target before `rewriteUrl` (%s)',
+    async (protect) => {
+      const adapter = new FastifyAdapter({
+        rewriteUrl: ({ url = '' }: { url?: string }) => url.replace('/outside', ''),
+      } as never) as unknown as AbstractHttpAdapter;
+      running = await startInboundApp('Fastify', { adapter, door: { protect, exempt: [] } });
+      const { port } = running;
+      expect(
+        (await sendSigned({ port, path: '/outside/receive?a=1', body: BODY, headers: JSON_TYPE })).status,
+      ).toBe(200);
+      const signature = await signatureOf({ path: '/receive?a=1', body: BODY });
+      const rewritten = {
+        port,
+        path: '/outside/receive?a=1',
+        body: BODY,
+        headers: { ...JSON_TYPE, ...signature },
+      };
+      expect((await sendBytes(rewritten)).status).toBe(401);
+    },
+  );
+
+  it.each(['decorated', 'everything'] as const)(
+    'verifies what is injected without a server (%s)',
+    async (protect) => {
+      running = await startInboundApp('Fastify', { door: { protect, exempt: [] } });
+      const inject = (payload: Buffer, headers: object) =>
+        (running?.app as NestFastifyApplication).inject({
+          method: 'POST',
+          url: '/receive',
+          payload,
+          headers: { ...JSON_TYPE, ...headers },
+        });
+      const signature = await signatureOf({ body: BODY });
+      expect((await inject(BODY, signature)).statusCode).toBe(200);
+      expect((await inject(Buffer.from('{"a":2}'), signature)).statusCode).toBe(401);
+      expect((await inject(BODY, {})).statusCode).toBe(401);
+    },
+  );
+
+  it('has a door without `app.use`, too', async () => {
+    const adapter = new FastifyAdapter({ skipMiddie: true } as never) as unknown as AbstractHttpAdapter;
+    running = await startInboundApp('Fastify', { adapter, door: { protect: 'everything', exempt: [] } });
+    const { port } = running;
+    expect((await sendBytes({ port, path: '/open' })).status).toBe(401);
+    expect((await sendSigned({ port, path: '/open', body: BODY, headers: JSON_TYPE })).status).toBe(200);
+  });
+});
+
+describe('The way in of applications that have no HTTP', () => {
+  const options = { appUuid: caller.appUuid, findPublicKey: () => undefined };
+  const door = { protect: 'decorated', exempt: [] } as const;
+
+  it('is not there, and does not mind', () => {
+    const host = new HttpAdapterHost();
+    new InboundAuthenticator(host, resolveSettings(options), new MAuthAuthenticator(options), door);
+    expect(() => (host.httpAdapter = null as never)).not.toThrow();
+  });
+
+  it('says so loudly when the HTTP adapter is one that it does not know', () => {
+    const host = new HttpAdapterHost();
+    const logger = new RecordingLogger();
+    new InboundAuthenticator(
+      host,
+      resolveSettings({ ...options, logger }),
+      new MAuthAuthenticator(options),
+      door,
+    );
+    host.httpAdapter = { getType: () => 'koa' } as never;
+    expect(logger.lines).toEqual([
+      { level: 'error', message: expect.stringContaining('HTTP adapter "koa" is not supported') },
+    ]);
+  });
+});
