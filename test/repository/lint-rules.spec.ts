@@ -57,6 +57,10 @@ describe('the linter', () => {
     [OUTBOUND, '../mauth.module.js'],
     ['lib/core.ts', './inbound/inbound-outcome.js'],
     ['lib/core.ts', './mauth.module.js'],
+    [AUTHENTICATION, '../kms/index.js'],
+    [INBOUND, '../lambda/index.js'],
+    ['lib/mauth.module.ts', './testing/index.js'],
+    ['lib/index.ts', './swagger/index.js'],
   ])('keeps imports downwards in %s (%s)', async (file, imported) => {
     await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([
       expect.stringContaining('Imports point downwards only'),
