@@ -14,7 +14,7 @@ const currentEvent = new AsyncLocalStorage<unknown>();
  * // MAuthModule.forRoot({ ...mauthOptionsFromEnv(), requestTarget: lambdaRequestTarget })
  * export const handler = withLambdaEvent(serverlessExpress({ app: nestApp.getHttpAdapter().getInstance() }));
  */
-export function withLambdaEvent<Parameters extends readonly [event: unknown, ...rest: never[]], Result>(
+export function withLambdaEvent<Parameters extends readonly unknown[], Result>(
   handler: (...parameters: Parameters) => Result,
 ): (...parameters: Parameters) => Result {
   return (...parameters) => currentEvent.run(parameters[0], () => handler(...parameters));

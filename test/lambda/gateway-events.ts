@@ -60,6 +60,9 @@ export const httpApi: Gateway = {
   event: (request) => payloadV2(request, 'abc123.execute-api.eu-west-1.amazonaws.com', decoded),
 };
 
+/** HTTP API with the stage `$default`, which nobody writes. */
+export const httpApiWithoutStage: Gateway = { ...httpApi, name: 'an HTTP API without stage', prefix: '' };
+
 /** HTTP API, payload format 1.0: path and query decoded. */
 export const httpApiV1: Gateway = {
   name: 'an HTTP API with payload format 1.0',
@@ -151,7 +154,8 @@ function split(target: string) {
 
 function headerLists({ headers, body }: WireRequest): Lists {
   const lists: Lists = { host: ['api.example.com'], 'content-length': [String(body?.length ?? 0)] };
-  for (const [name, value] of Object.entries(headers)) lists[name.toLowerCase()] = [value].flat() as string[];
+  for (const [name, value] of Object.entries(headers))
+    lists[name.toLowerCase()] = typeof value === 'string' ? [value] : [...value];
   return lists;
 }
 
