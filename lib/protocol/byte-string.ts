@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * Bytes as a string of one character per byte (U+0000 to U+00FF). That is how Node hands over a request target,
  * and strings of this kind compare, split and join as their bytes do, without a copy.
@@ -27,15 +29,11 @@ export function toBytes(text: ByteString): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** The text that the bytes are in UTF-8, if they are: replacement characters would let different bytes meet. */
 export function textOfBytes(bytes: ByteString): string | undefined {
-  try {
-    return UTF8.decode(toBytes(bytes));
-  } catch {
-    return undefined;
-  }
+  if (!BEYOND_ASCII.test(bytes)) return bytes;
+  const buffer = toBytes(bytes);
+  return isUtf8(buffer) ? buffer.toString('utf8') : undefined;
 }
 
 function latin1(bytes: Uint8Array): ByteString {

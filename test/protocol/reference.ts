@@ -43,27 +43,21 @@ export function normalizedPath(path: string): string {
 
 /** Bytes (one character each) behind escapes and plus signs. */
 export function decoded(text: string): string {
-  let result = '';
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index];
-    const digits = text.slice(index + 1, index + 3);
-    if (character === '+') result += ' ';
-    else if (character === '%' && /^[0-9a-fA-F][0-9a-fA-F]$/.test(digits)) {
-      result += String.fromCharCode(Number.parseInt(digits, 16));
-      index += 2;
-    } else result += character;
-  }
-  return result;
+  if (!/[+%]/.test(text)) return text;
+  return text.replace(/\+|%([0-9a-fA-F][0-9a-fA-F])/g, (_, digits?: string) =>
+    digits === undefined ? ' ' : String.fromCharCode(Number.parseInt(digits, 16)),
+  );
 }
 
-/** The parameters of a query, each as `name` and `value`, in any order; those without name and value left aside. */
+/** The parameters of a query, each as `name=value` on bytes, in any order; those without name and value left aside. */
 export function parametersOf(query: string): string[] {
-  return query
-    .split('&')
-    .map((piece) => {
-      const [name, ...values] = piece.split('=') as [string, ...string[]];
-      return JSON.stringify([decoded(name), decoded(values.join('='))]);
-    })
-    .filter((pair) => pair !== '["",""]')
-    .sort();
+  const pairs: string[] = [];
+  for (const piece of query.split('&')) {
+    const equals = piece.indexOf('=');
+    const name = equals < 0 ? piece : piece.slice(0, equals);
+    const value = equals < 0 ? '' : piece.slice(equals + 1);
+    // U+0100 is no byte, so it can stand between the two.
+    if (name !== '' || value !== '') pairs.push(`${decoded(name)}\u0100${decoded(value)}`);
+  }
+  return pairs.sort();
 }
