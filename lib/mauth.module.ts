@@ -14,11 +14,13 @@ import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './in
 import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard.js';
 import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthStartUpCheck } from './inbound/start-up-check.js';
+import { AuthenticationTicketClient } from './keys/authentication-ticket-client.js';
 import { createPublicKeys } from './keys/create-public-keys.js';
 import { MAuthKeyCache } from './keys/mauth-key-cache.js';
 import { checkSources, configure, resolveExtras, type MAuthConfiguration } from './mauth.configuration.js';
 import { mauthOptionsFromEnv } from './mauth.env.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
+import { MAuthLifecycle } from './mauth.lifecycle.js';
 import {
   type MAuthModuleAsyncOptions,
   type MAuthModuleExtras,
@@ -165,10 +167,25 @@ const CORE_PROVIDERS: FactoryProvider[] = [
     useFactory: createPublicKeys,
   },
   {
+    provide: AuthenticationTicketClient,
+    inject: [MAUTH_SETTINGS, MAuthSigner],
+    // Without `mauthUrl` there is nobody to ask; the check at start-up says so.
+    useFactory: (settings: MAuthSettings, signer: MAuthSigner) =>
+      settings.mode === 'remote' && settings.mauthUrl
+        ? new AuthenticationTicketClient(settings, signer)
+        : undefined,
+  },
+  {
     provide: MAuthAuthenticator,
-    inject: [MAUTH_SETTINGS, MAuthKeyCache],
-    useFactory: (settings: MAuthSettings, keys: MAuthKeyCache | undefined) =>
-      new MAuthAuthenticator({ settings, keys }),
+    inject: [MAUTH_SETTINGS, MAuthKeyCache, AuthenticationTicketClient],
+    useFactory: (settings: MAuthSettings, keys?: MAuthKeyCache, tickets?: AuthenticationTicketClient) =>
+      new MAuthAuthenticator({ settings, keys, tickets }),
+  },
+  {
+    provide: MAuthLifecycle,
+    inject: [MAuthKeyCache, AuthenticationTicketClient],
+    useFactory: (keys?: MAuthKeyCache, tickets?: AuthenticationTicketClient) =>
+      new MAuthLifecycle(keys, tickets),
   },
 ];
 

@@ -44,7 +44,7 @@ export function marks(added: AccessMarks): ClassDecorator & MethodDecorator {
 export function marksOf(target: object, key?: string | symbol): AccessMarks {
   const found: unknown =
     key === undefined ? Reflect.getOwnMetadata(MARKS, target) : Reflect.getOwnMetadata(MARKS, target, key);
-  return (found ?? {}) as AccessMarks;
+  return found ?? {};
 }
 
 /** A decorator that records that the guard was brought along; Nest keeps its own record in the same places. */

@@ -114,7 +114,7 @@ export class MAuthGuard implements CanActivate {
   #policyAt(context: ExecutionContext) {
     this.#policies ??= new AccessPolicies(this.settings.apps);
     return this.#policies.of({
-      controller: context.getClass<AnyClass>() as AnyClass,
+      controller: context.getClass<AnyClass>(),
       handler: context.getHandler(),
     });
   }

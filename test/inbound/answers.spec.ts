@@ -1,6 +1,6 @@
 import {
   ForbiddenException,
-  HttpException,
+  type HttpException,
   ServiceUnavailableException,
   UnauthorizedException,
 } from '@nestjs/common';

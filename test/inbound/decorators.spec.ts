@@ -49,7 +49,7 @@ function a({ on = [], route, parent = Root }: Written): Type {
     Object.defineProperty(
       Made.prototype,
       'list',
-      Reflect.decorate([...route], Made.prototype, 'list', method)!,
+      Reflect.decorate([...route], Made.prototype, 'list', method),
     );
   }
   return Reflect.decorate([...on], Made) as Type;

@@ -396,7 +396,7 @@ describe('Handlers that are not reached by HTTP', () => {
   }
 
   it.each(['ws', 'rpc', 'graphql', 'something-else'])('are refused in a context of type %s', async (type) => {
-    const [, createAdapter] = PLATFORMS[0]!;
+    const [, createAdapter] = PLATFORMS[0];
     const { app, close } = await startApp(createAdapter, {
       imports: [MAuthModule.forRoot(options({ protect: 'routes' }))],
       providers: [Resolver],
