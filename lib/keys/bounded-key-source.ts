@@ -25,6 +25,11 @@ export class BoundedKeySource {
     this.#health = new ServiceHealth(settings.now, settings.keys.cooldownSeconds * 1000);
   }
 
+  /** Whether the source was down when it was last asked, a moment ago. */
+  get isDown(): boolean {
+    return this.#health.isDown;
+  }
+
   /** False while the source is down and left alone. */
   get mayAsk(): boolean {
     return this.#health.mayAsk;
@@ -53,8 +58,7 @@ export class BoundedKeySource {
   }
 
   #assertMayAsk(): void {
-    if (this.mayAsk) return;
-    throw new NotAskedError('service_unavailable', 'The MAuth service is down and left alone for a while.');
+    if (!this.mayAsk) throw leftAlone();
   }
 
   async #fetch(appUuid: string, withinMs: number): Promise<DatedKey | undefined> {
@@ -77,6 +81,11 @@ export class BoundedKeySource {
       throw error;
     }
   }
+}
+
+/** The source was not asked, because it is down. */
+export function leftAlone(): NotAskedError {
+  return new NotAskedError('service_unavailable', 'The MAuth service is down and left alone for a while.');
 }
 
 function failureOf(cause: unknown): MAuthUnableToAuthenticateError {

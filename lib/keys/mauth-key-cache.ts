@@ -1,9 +1,9 @@
 import { type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type MAuthSettings } from '../mauth.options.js';
-import { BoundedKeySource, NotAskedError } from './bounded-key-source.js';
+import { BoundedKeySource, leftAlone, NotAskedError } from './bounded-key-source.js';
 import { refreshAge } from './key-lifetime.js';
-import { jitteredPause, lasts, type Pause } from './pause.js';
+import { jitteredPause, lasts, PAUSES_OF_NEWS, type Pause } from './pause.js';
 import { type PublicKeys, type PublicKeySource } from './public-key-source.js';
 import { SharedKeyStore, type DatedKey } from './shared-key-store.js';
 
@@ -46,8 +46,6 @@ type Absence = Pick<LookupFailure, 'pause'> & Partial<LookupFailure>;
 
 /** Made-up apps end up among the absences and only there, so they push out nothing but each other. */
 const MAX_ABSENCES = 10_000;
-/** A failure counts as news for this many cool-downs: meanwhile stale keys serve without waiting once more. */
-const COOLDOWNS_OF_NEWS = 3;
 
 /**
  * Public keys in memory, in front of the MAuth service or `findPublicKey`. It asks for each app once at a time, asks
@@ -169,13 +167,25 @@ export class MAuthKeyCache implements PublicKeys {
     return this.#serveStale(cached);
   }
 
-  #lookUpOrServeStale(appUuid: string): Promise<KeyObject | undefined> {
+  async #lookUpOrServeStale(appUuid: string): Promise<KeyObject | undefined> {
     this.#counts.misses++;
-    return this.#lookUp(appUuid).catch((error: unknown) => {
+    try {
+      return await (this.#source.isDown ? this.#lookUpWhileDown(appUuid) : this.#lookUp(appUuid));
+    } catch (error) {
       const cached = this.#known.peek(appUuid);
       if (cached && this.#mayServeStale(cached)) return this.#serveStale(cached);
       throw error;
-    });
+    }
+  }
+
+  /** Nobody waits for a source that is down: what is asked to see whether it is back is asked in the background. */
+  async #lookUpWhileDown(appUuid: string): Promise<KeyObject | undefined> {
+    if (this.#source.mayAsk) this.#lookUp(appUuid).catch(() => undefined);
+    const found = await this.#shared?.read(appUuid);
+    if (found && !this.#known.has(appUuid)) this.#admit(appUuid, found);
+    const cached = this.#known.peek(appUuid);
+    if (cached && this.#age(cached) < cached.lifetime) return cached.key;
+    throw leftAlone();
   }
 
   #mayServeStale(cached: CachedKey): boolean {
@@ -189,11 +199,11 @@ export class MAuthKeyCache implements PublicKeys {
 
   /** Whether the last word about the key was that the source cannot tell, so that nobody need wait for it again. */
   #isKnownToFail(appUuid: string, { failure }: CachedKey): boolean {
-    if (!this.#source.mayAsk) return true;
+    if (this.#source.isDown || !this.#source.mayAsk) return true;
     if (!failure) return false;
     return (
       this.#lookups.has(appUuid) ||
-      this.#lasts({ ...failure.pause, span: failure.pause.span * COOLDOWNS_OF_NEWS })
+      this.#lasts({ ...failure.pause, span: failure.pause.span * PAUSES_OF_NEWS })
     );
   }
 

@@ -4,6 +4,12 @@ export interface Pause {
   readonly span: number;
 }
 
+/** A pause that has always been over. */
+export const NEVER: Pause = { since: 0, span: 0 };
+
+/** For as many of its pauses a failure is news: until then it is taken to last, and nobody waits to see it again. */
+export const PAUSES_OF_NEWS = 3;
+
 /** Jitter only lengthens, so that what is promised as a minimum is kept. */
 const JITTER = 0.2;
 

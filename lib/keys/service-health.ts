@@ -1,4 +1,4 @@
-import { jitteredPause, lasts, type Pause } from './pause.js';
+import { jitteredPause, lasts, NEVER, PAUSES_OF_NEWS, type Pause } from './pause.js';
 
 /** One app's record alone may be broken in the service; this many apps in a row mean that the service is. */
 const APPS_UNTIL_DOWN = 3;
@@ -21,15 +21,21 @@ export class ServiceHealth {
 
   /** Whether the service may be asked now. */
   get mayAsk(): boolean {
-    return !this.isDown || (!this.#isProbing && !lasts(this.#pause, this.#now()));
+    return !this.#isTripped || (!this.#isProbing && !lasts(this.#pause, this.#now()));
   }
 
+  /** Whether the service was down when it was last asked, and that is not long ago: nobody need wait for it. */
   get isDown(): boolean {
+    const { since, span } = this.#pause ?? NEVER;
+    return this.#isTripped && lasts({ since, span: span * PAUSES_OF_NEWS }, this.#now());
+  }
+
+  get #isTripped(): boolean {
     return this.#failing.size >= APPS_UNTIL_DOWN;
   }
 
   asked(): void {
-    if (this.isDown) this.#isProbing = true;
+    if (this.#isTripped) this.#isProbing = true;
   }
 
   /** Any answer, also a bad one, shows that the service is there. */
@@ -39,8 +45,8 @@ export class ServiceHealth {
   }
 
   failed(appUuid: string): void {
-    if (!this.isDown) this.#failing.add(appUuid);
-    if (this.isDown) this.#pause = jitteredPause(this.#now(), this.#cooldownMs);
+    if (!this.#isTripped) this.#failing.add(appUuid);
+    if (this.#isTripped) this.#pause = jitteredPause(this.#now(), this.#cooldownMs);
     this.#isProbing = false;
   }
 }

@@ -68,17 +68,18 @@ describe('a simulated hour', () => {
     source.isDown = true;
     source.asked.length = 0;
     let served = 0;
-    let slowest = 0;
+    const waits: number[] = [];
     for (let second = 0; second < 600; second++) {
       clock.advance(1);
       for (const appUuid of known) if ((await outcomeOf(keys.find(appUuid))) === 'key') served++;
       const [outcome, took] = await timed(() => outcomeOf(keys.find(randomUUID())));
       expect(outcome).toBe('service_unavailable');
-      slowest = Math.max(slowest, took);
+      waits.push(took);
       await tick();
     }
     expect(served).toBe(600 * known.length);
-    expect(slowest).toBeLessThan(50);
+    const p99 = waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.99)] ?? NaN;
+    expect(p99).toBeLessThan(50); // Not the slowest one: the machine itself may pause.
     // A handful until it is known that the service is down, then one probe in each cool-down.
     expect(source.asked.length).toBeLessThanOrEqual(10 + 600 / 10);
 
@@ -102,9 +103,32 @@ describe('a simulated hour', () => {
     expect(keys.stats().stale).toBe(stale);
     note(
       'service down for 10 minutes, 50 known apps every second',
-      `${served} of ${600 * known.length} served; unknown apps 503 in ${slowest.toFixed(1)} ms at most; ${asked} fetches; recovery in ${recovery} s`,
+      `${served} of ${600 * known.length} served; unknown apps 503 in ${p99.toFixed(1)} ms (99 %); ${asked} fetches; recovery in ${recovery} s`,
     );
   }, 60_000);
+
+  it('with a service that hangs makes nobody wait for the look-up that shows whether it is back', async () => {
+    const { clock, source, keys } = simulate();
+    source.isDown = true;
+    for (let i = 0; i < 3; i++) await outcomeOf(keys.find(randomUUID()));
+    clock.advance(13);
+    source.hangsUntil = new Promise((resolve) => setTimeout(resolve, 300));
+    const [outcome, took] = await timed(() => outcomeOf(keys.find(randomUUID())));
+    expect(outcome).toBe('service_unavailable');
+    expect(took).toBeLessThan(200);
+    expect(source.asked).toHaveLength(4);
+    await source.hangsUntil;
+  });
+
+  it('after an outage that was over long ago answers the first request at once', async () => {
+    const { clock, source, keys } = simulate();
+    source.keys.set(caller.appUuid, caller.publicKey);
+    source.isDown = true;
+    for (let i = 0; i < 3; i++) await outcomeOf(keys.find(randomUUID()));
+    source.isDown = false;
+    clock.advance(60);
+    expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
+  });
 
   it('with one app whose record is broken does not take the service for down', async () => {
     const { clock, source, keys } = simulate();

@@ -26,7 +26,6 @@ describe('public keys from a MAuth service over HTTP', () => {
     const { settings, signer } = settingsOf(own, {
       mauthUrl: service.url,
       now: clock.now,
-      service: { deadlineMs: DEADLINE_MS },
       ...options,
     });
     return createPublicKeys(settings, signer) as MAuthKeyCache;
@@ -50,6 +49,8 @@ describe('public keys from a MAuth service over HTTP', () => {
   });
 
   it('are asked for once while the service hangs; all fail in time, and then at once', async () => {
+    keys.close();
+    keys = start({ service: { deadlineMs: DEADLINE_MS } });
     service.hang();
     const [outcomes, took] = await timed(() =>
       Promise.all(Array.from({ length: 500 }, () => outcomeOf(keys.find(caller.appUuid)))),
@@ -366,7 +367,7 @@ describe('a flood of made-up apps', () => {
     const { settings, signer } = settingsOf(own, {
       mauthUrl: service.url,
       now: clock.now,
-      service: { deadlineMs: 500, maxOpenFetches: 10 },
+      service: { deadlineMs: 1000, maxOpenFetches: 10 },
     });
     const keys = createPublicKeys(settings, signer) as MAuthKeyCache;
     await keys.find(caller.appUuid);
@@ -384,10 +385,10 @@ describe('a flood of made-up apps', () => {
     await settle();
     const [known, took] = await timed(async () => keys.find(caller.appUuid));
     expect(known?.equals(nextCaller.publicKey)).toBe(true);
-    expect(took).toBeLessThan(250);
+    expect(took).toBeLessThan(500);
     const [outcomes, floodTook] = await timed(() => Promise.all(flood));
     expect(new Set(outcomes)).toEqual(new Set(['service_unavailable', 'too_many_lookups']));
-    expect(floodTook).toBeLessThan(800);
+    expect(floodTook).toBeLessThan(1300);
     expect(service.mostOpen).toBeLessThanOrEqual(10);
     note(
       '1,000 made-up apps at once while the service hangs',

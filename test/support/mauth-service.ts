@@ -91,6 +91,13 @@ export class MAuthServiceStandIn {
     return this.#sockets.size;
   }
 
+  /** Drops its records, so that it does not grow over a long run. */
+  forgetRequests(): void {
+    this.#fetches.clear();
+    this.seenHeaders.length = 0;
+    this.refusals.length = 0;
+  }
+
   /** From now on every request is counted and then answered like this; undefined = properly again. */
   answerWith(answer: Answer | undefined): void {
     this.#answer = answer;

@@ -16,6 +16,8 @@ export class SimulatedKeySource implements PublicKeySource {
   maxAgeSeconds: number | undefined = 300;
   isDown = false;
   mostOpen = 0;
+  /** Answers come when this has come about. */
+  hangsUntil: Promise<unknown> = Promise.resolve();
   #open = 0;
 
   constructor(private readonly now: () => number) {}
@@ -25,7 +27,7 @@ export class SimulatedKeySource implements PublicKeySource {
     const key = this.keys.get(appUuid);
     const outcome = this.isDown ? 'failure' : key ? 'key' : 'unknown';
     this.asked.push({ appUuid, at: this.now(), outcome });
-    await Promise.resolve();
+    await this.hangsUntil;
     this.#open--;
     if (outcome === 'failure') throw new MAuthUnableToAuthenticateError('service_unavailable', 'It is down.');
     return key && { key, maxAgeSeconds: this.maxAgeSeconds };
