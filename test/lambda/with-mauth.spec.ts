@@ -64,6 +64,22 @@ describe('a Lambda function', () => {
     });
   });
 
+  it('lets the MAuth service verify in remote mode', async () => {
+    const mauth = createLambdaAuthenticator(optionsWith({ mode: 'remote' }));
+    const request = await signed('/prod/studies?page=1');
+    await expect(mauth.authenticateEvent(restApi.event(request))).resolves.toMatchObject({ authentic: true });
+    const changed = restApi.event({ ...request, target: '/prod/studies?page=2' });
+    await expect(mauth.authenticateEvent(changed)).resolves.toMatchObject({ status: 401 });
+    expect(service.tickets).toBe(2);
+    expect(service.fetches()).toBe(0);
+    const nobody = optionsWith({
+      mode: 'remote',
+      mauthUrl: undefined,
+      findPublicKey: () => caller.publicKey,
+    });
+    await expect(createLambdaAuthenticator(nobody).ready()).rejects.toThrow('MAUTH_URL');
+  });
+
   describe('that is called without authority', () => {
     const never = () => {
       throw new Error('The handler must not run.');
