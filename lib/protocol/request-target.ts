@@ -12,7 +12,8 @@ const METHOD = /^[A-Z][A-Z-]*$/;
 // A line feed, once decoded, would let one field of the string to sign run into the next.
 const CONTROL = /[\0-\x1f\x7f]/;
 // The end of scheme and authority (RFC 3986, section 3), read as text: nothing is resolved or re-encoded.
-const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/;
+// An authority holds no white space and no backslash, which some would take for the first slash of the path.
+const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#\\\0-\x20\x7f]*/;
 
 /** Whether the method can stand in a string to sign. */
 export function isMethod(method: unknown): method is string {

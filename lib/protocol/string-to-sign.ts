@@ -74,7 +74,9 @@ export function headOf(
   if (!isMethod(message.method)) {
     throw new MalformedMessageError('malformed_method', 'method must be upper-case letters, such as GET.');
   }
-  const target = splitTarget(originForm(bytesOfText(message.url)));
+  const { url } = message;
+  const isUrl = typeof url === 'string' || url instanceof Uint8Array;
+  const target = isUrl ? splitTarget(originForm(bytesOfText(url))) : undefined;
   if (!target) {
     throw new MalformedMessageError(
       'malformed_url',

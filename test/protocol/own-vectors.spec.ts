@@ -31,7 +31,7 @@ const CASES: Vector[] = vectors.cases.map(
     headers: headers as unknown as Record<string, string>,
     message:
       status === undefined
-        ? { method: method as string, url: url as string, body: Buffer.from(body, 'base64') }
+        ? { method: method, url: url, body: Buffer.from(body, 'base64') }
         : { status, body: Buffer.from(body, 'base64') },
   }),
 );
