@@ -1,9 +1,11 @@
 import {
+  Body,
   Controller,
   Get,
   HttpException,
   Injectable,
   Module,
+  Post,
   UseGuards,
   type ArgumentsHost,
   type ExecutionContext,
@@ -217,6 +219,32 @@ describe.each(PLATFORMS)('The guard on %s', (_name, createAdapter) => {
       text: '{"errors":{"mauth":["Could not determine request authenticity"]}}',
       retryAfter: null,
     });
+  });
+
+  it('answers 413 to a body that is larger than the handler allows', async () => {
+    @RequiresMAuth({ maxBodyBytes: 100 })
+    @Controller('uploads')
+    class UploadsController {
+      @Post() create(@Body() { text }: { text: string }) {
+        return text.length;
+      }
+      @RequiresMAuth({ maxBodyBytes: 1000 }) @Post('large') large(@Body() { text }: { text: string }) {
+        return text.length;
+      }
+    }
+    const url = await start({}, [UploadsController] as never);
+    const upload = (path: string, length: number) =>
+      new Caller(rave).signed(`${url}/${path}`, {
+        method: 'POST',
+        body: JSON.stringify({ text: 'x'.repeat(length) }),
+        headers: { 'content-type': 'application/json' },
+      });
+    expect(await upload('uploads', 50)).toMatchObject({ status: 201, text: '50' });
+    expect(await upload('uploads', 500)).toMatchObject({
+      status: 413,
+      text: '{"errors":{"mauth":["Request body too large"]}}',
+    });
+    expect(await upload('uploads/large', 500)).toMatchObject({ status: 201, text: '500' });
   });
 
   it('asks for an authentic request where it was placed by hand, with nothing else written', async () => {

@@ -9,7 +9,7 @@ import {
   type DynamicModule,
   type Type,
 } from '@nestjs/common';
-import { DiscoveryModule, REQUEST } from '@nestjs/core';
+import { DiscoveryModule, NestFactory, REQUEST } from '@nestjs/core';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
   MAUTH_PROTECT,
@@ -494,6 +494,14 @@ describe('The life of an application', () => {
         message: `MAuth is set up as app ${own.appUuid}: signs v1, authenticates in local mode with findPublicKey, protects routes.`,
       },
     ]);
+  });
+
+  it('needs no HTTP server', async () => {
+    @Module({ imports: [MAuthModule.forRoot(options())] })
+    class ScriptModule {}
+    const context = await NestFactory.createApplicationContext(ScriptModule, { logger: false });
+    await expect(context.get(MAuthSigner).signRequest({ method: 'GET', url: '/' })).resolves.toBeDefined();
+    await context.close();
   });
 
   it('needs nobody to ask for keys where it only signs', async () => {

@@ -108,7 +108,7 @@ describe.each(forms)('The private key, given as %s', (_form, privateKey) => {
     const wrappers = [...app.get(ModulesContainer).values()].flatMap(({ providers }) => [
       ...providers.values(),
     ]);
-    const reached = everythingIn([app, wrappers, wrappers.map(({ instance }) => instance as unknown)]);
+    const reached = everythingIn([app, wrappers, wrappers.map(({ instance }) => instance)]);
     expect([MAuthSigner, MAuthGuard, MAuthHttpService].every((token) => reached.has(app.get(token)))).toBe(
       true,
     );

@@ -9,6 +9,13 @@ export interface Answered {
   readonly text: string;
 }
 
+/** What is sent besides the signature. */
+export interface ToSign {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** An app that calls others over real HTTP. */
 export class Caller {
   readonly #signer: MAuthSigner;
@@ -18,10 +25,10 @@ export class Caller {
   }
 
   /** Signs and sends. */
-  async signed(url: string, init: { method?: string; body?: string } = {}): Promise<Answered> {
-    const { method = 'GET', body } = init;
-    const headers = await this.#signer.signRequest({ method, url, body });
-    return send(url, { method, body, headers });
+  async signed(url: string, init: ToSign = {}): Promise<Answered> {
+    const { method = 'GET', body, headers } = init;
+    const signature = await this.#signer.signRequest({ method, url, body });
+    return send(url, { method, body, headers: { ...headers, ...signature } });
   }
 
   /** Sends with headers that were signed for something else. */
