@@ -1,7 +1,7 @@
 import { isAppUuid } from './protocol/app-uuid.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
 import { type MAuthOptions } from './mauth.options.js';
-import { isServiceUrl, parseSignVersions } from './mauth.settings.js';
+import { isApiVersion, isServiceUrl, parseSignVersions } from './mauth.settings.js';
 import { ENVIRONMENT } from './mauth.env-names.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -53,15 +53,16 @@ const appUuid = reader('a UUID such as 5ff4257e-9c16-11e0-b048-0026bbfffe5e', (v
 const serviceUrl = reader('an https URL such as https://mauth.example.com', (value) =>
   isServiceUrl(value) ? value : undefined,
 );
-const apiVersion = reader('a version such as v1', (value) =>
-  /^[A-Za-z0-9._-]+$/.test(value) ? value : undefined,
-);
+const apiVersion = reader('a version such as v1', (value) => (isApiVersion(value) ? value : undefined));
 const signVersions = reader('v1, v2 or v1,v2', parseSignVersions);
 const mode = reader('local or remote', (value) => {
   const lower = value.toLowerCase();
   return lower === 'local' || lower === 'remote' ? lower : undefined;
 });
-const flag = reader('true or false', (value) => ({ true: true, false: false })[value.toLowerCase()]);
+const flag = reader('true or false', (value) => {
+  const lower = value.toLowerCase();
+  return lower === 'true' ? true : lower === 'false' ? false : undefined;
+});
 
 function read<T>(env: Environment, names: readonly string[], reader: Reader<T>): T | undefined {
   const name = names.find((candidate) => env[candidate]);

@@ -33,6 +33,11 @@ export function isServiceUrl(value: string): boolean {
   return /^https?:$/.test(protocol) && !username && !password && !/[?#\s]/.test(value);
 }
 
+/** Whether the text is a version of the MAuth service's API: one segment of a path, and no dots alone. */
+export function isApiVersion(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(value);
+}
+
 /**
  * Checks options and fills in defaults. The result is frozen and holds no private key, so it may be shown and logged.
  *
@@ -118,10 +123,7 @@ const SCHEMA = v.strictObject({
       'must be a URL such as https://mauth.example.com, without credentials, query and fragment.',
     ),
   ),
-  apiVersion: v.optional(
-    v.custom<string>((value) => /^[A-Za-z0-9._-]+$/.test(String(value)), 'must be a version such as v1.'),
-    'v1',
-  ),
+  apiVersion: v.optional(v.custom<string>(isApiVersion, 'must be a version such as v1.'), 'v1'),
   mode: v.optional(v.picklist(['local', 'remote'], 'must be local or remote.'), 'local'),
   signVersions: v.pipe(
     v.optional(v.string('must be v1, v2 or v1,v2.'), 'v1'),

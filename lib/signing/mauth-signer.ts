@@ -87,15 +87,18 @@ export class MAuthSigner {
    * @throws MAuthUnableToSignError `malformed_method`, `malformed_url`, `malformed_body`, `malformed_time`,
    * `malformed_sign_versions`, `no_private_key`; MAuthConfigurationError when the key could not be decrypted
    */
-  signRequest(request: RequestToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
-    return this.#sign(request, request.body, overrides);
+  signRequest(
+    { method, url, body }: RequestToSign,
+    overrides?: SignOverrides,
+  ): Promise<Record<string, string>> {
+    return this.#sign({ method, url }, body, overrides);
   }
 
   /**
    * Exactly the headers to set on the response, by name. Errors as for `signRequest`, and `malformed_status`.
    */
-  signResponse(response: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
-    return this.#sign(response, response.body, overrides);
+  signResponse({ status, body }: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+    return this.#sign({ status }, body, overrides);
   }
 
   async #sign(message: RequestToSign | ResponseToSign, body: MessageBody, overrides: SignOverrides = {}) {
@@ -138,7 +141,7 @@ export class MAuthSigner {
 
   #versions(override: SignOverrides['signVersions']): MAuthSignVersions {
     if (override === undefined) return this.signVersions;
-    const versions = parseSignVersions(override);
+    const versions = parseSignVersions(String(override));
     if (versions) return versions;
     throw new MAuthUnableToSignError('malformed_sign_versions', '`signVersions` must be v1, v2 or v1,v2.');
   }

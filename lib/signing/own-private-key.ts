@@ -1,11 +1,13 @@
 import { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { ENVIRONMENT } from '../mauth.env-names.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions } from '../mauth.options.js';
 import { checkPrivateKey, readPrivateKey } from '../protocol/private-key.js';
 import { UnusableKeyError } from '../protocol/rsa-key.js';
 
 type PrivateKeyOptions = Pick<MAuthOptions, 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey'>;
+type KeyOption = 'privateKey' | 'privateKeyFile';
 
 /**
  * Loads this app's private key in whatever form it was given. Only ciphertext takes a promise.
@@ -41,7 +43,7 @@ function readKeyFile(path: string): string {
 }
 
 async function decrypt(
-  option: string,
+  option: KeyOption,
   ciphertext: string,
   decryptPrivateKey: NonNullable<PrivateKeyOptions['decryptPrivateKey']>,
 ): Promise<KeyObject> {
@@ -51,12 +53,12 @@ async function decrypt(
   } catch (cause) {
     throw unusable(option, 'could not be decrypted: `decryptPrivateKey` failed; see the cause.', { cause });
   }
-  const key = explained(option, () => readPrivateKey(plain.toString()));
+  const key = explained(option, () => readPrivateKey(String(plain)));
   if (key) return key;
   throw unusable(option, 'was decrypted by `decryptPrivateKey` to something that is not a private key.');
 }
 
-function explained<T>(option: string, read: () => T): T {
+function explained<T>(option: KeyOption, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -65,13 +67,10 @@ function explained<T>(option: string, read: () => T): T {
   }
 }
 
-function unusable(option: string, remedy: string, options?: ErrorOptions): MAuthConfigurationError {
-  const variables = {
-    privateKey: ' (environment: PRIVATE_KEY)',
-    privateKeyFile: ' (environment: MAUTH_PRIVATE_KEY_FILE)',
-  };
+function unusable(option: KeyOption, remedy: string, options?: ErrorOptions): MAuthConfigurationError {
+  const variables = ENVIRONMENT[option].join(', ');
   return new MAuthConfigurationError(
-    `MAuth option \`${option}\`${variables[option as 'privateKey']} ${remedy}`,
+    `MAuth option \`${option}\` (environment: ${variables}) ${remedy}`,
     options,
   );
 }
