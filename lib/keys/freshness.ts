@@ -25,5 +25,5 @@ export function freshnessSeconds(headers: IncomingHttpHeaders): number {
     { shared: false },
   );
   const seconds = policy.maxAge() - Math.max(0, policy.age());
-  return Number.isFinite(seconds) ? Math.max(0, Math.floor(seconds)) : 0;
+  return Number.isFinite(seconds) ? Math.max(0, Math.round(seconds)) : 0;
 }

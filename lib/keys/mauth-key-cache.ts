@@ -23,6 +23,8 @@ export interface MAuthKeyCacheStats {
   readonly negativeHits: number;
   /** How many keys are in memory. */
   readonly size: number;
+  /** How many look-ups are under way. */
+  readonly pending: number;
 }
 
 /** A look-up that failed: until when the app is left alone, and the error to answer with meanwhile. */
@@ -122,7 +124,7 @@ export class MAuthKeyCache implements PublicKeys {
   }
 
   stats(): MAuthKeyCacheStats {
-    return { ...this.#counts, ...this.#source.counts, size: this.#known.size };
+    return { ...this.#counts, ...this.#source.counts, size: this.#known.size, pending: this.#lookups.size };
   }
 
   /** Fetches the keys of the apps in `keys.warmUp`. Never rejects: what fails now is fetched when it is needed. */

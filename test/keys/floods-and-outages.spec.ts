@@ -97,7 +97,7 @@ describe('a simulated hour', () => {
     for (const appUuid of known) void keys.find(appUuid);
     clock.advance(31);
     for (const appUuid of known) void keys.find(appUuid);
-    await settle();
+    await settle(keys);
     const { stale } = keys.stats();
     for (const appUuid of known) expect(await outcomeOf(keys.find(appUuid))).toBe('key');
     expect(keys.stats().stale).toBe(stale);

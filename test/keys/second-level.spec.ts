@@ -4,7 +4,7 @@ import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions, type MAuthSecondLevelCache } from '../../lib/mauth.options.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';
-import { outcomeOf, settle, timed } from '../support/lookups.js';
+import { outcomeOf, settle, timed, until } from '../support/lookups.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { hasRedisServer, RedisServer } from '../support/redis-server.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
@@ -78,7 +78,7 @@ describe('a second level that instances share', () => {
   it('spares the second instance the fetch', async () => {
     const [first, second] = [instance(store), instance(store)];
     await first.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     expect((await second.find(caller.appUuid))?.equals(caller.publicKey)).toBe(true);
     expect(service.fetches()).toBe(1);
     expect(second.stats()).toMatchObject({ fetches: 0, misses: 1 });
@@ -87,7 +87,7 @@ describe('a second level that instances share', () => {
   it('can be a Keyv store as it is', async () => {
     const keyv = new Keyv();
     await instance(keyv).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     await instance(keyv).find(caller.appUuid);
     expect(service.fetches()).toBe(1);
   });
@@ -95,13 +95,13 @@ describe('a second level that instances share', () => {
   it('holds an entry for as long as it may serve', async () => {
     service.cacheControl = 'max-age=900';
     await instance(store, { keys: { staleIfErrorSeconds: 600 } }).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     expect(store.ttls).toEqual([1_500_000]);
   });
 
   it('does not make a key live longer than its first fetch allows', async () => {
     await instance(store).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     clock.advance(200);
     const late = instance(store);
     await late.find(caller.appUuid);
@@ -113,13 +113,13 @@ describe('a second level that instances share', () => {
   it('lets one instance refresh for all', async () => {
     const all = Array.from({ length: 5 }, () => instance(store));
     for (const cache of all) await cache.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     expect(service.fetches()).toBeLessThanOrEqual(5);
     const before = service.fetches();
     clock.advance(290);
     for (const cache of all) {
       expect(cache.find(caller.appUuid)).not.toBeInstanceOf(Promise);
-      await settle();
+      await settle(...instances);
     }
     expect(service.fetches() - before).toBe(1);
   });
@@ -127,33 +127,33 @@ describe('a second level that instances share', () => {
   it('tells the others of a revocation as soon as they refresh', async () => {
     const [first, second] = [instance(store), instance(store)];
     await first.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     await second.find(caller.appUuid);
     service.revoke(caller);
     clock.advance(290);
     void first.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     expect(store.entries.size).toBe(0);
     void second.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     expect(await second.find(caller.appUuid)).toBeUndefined();
   });
 
   it('is not asked for a newer key: it may hold the very one that has just failed', async () => {
     const [first, second] = [instance(store), instance(store)];
     const key = await first.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     await second.find(caller.appUuid);
     service.register(nextCaller);
     expect(key && (await first.findNewer(caller.appUuid, key))?.equals(nextCaller.publicKey)).toBe(true);
-    await settle();
+    await settle(...instances);
     expect((await instance(store).find(caller.appUuid))?.equals(nextCaller.publicKey)).toBe(true);
     expect(key && (await second.findNewer(caller.appUuid, key))?.equals(nextCaller.publicKey)).toBe(true);
   });
 
   it('keeps an instance going that starts during an outage', async () => {
     await instance(store).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     await service.goDown();
     clock.advance(1000);
     const late = instance(store);
@@ -165,7 +165,7 @@ describe('a second level that instances share', () => {
 
   it('gives no stale key where that is switched off', async () => {
     await instance(store).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     await service.goDown();
     clock.advance(301);
     const late = instance(store, { keys: { staleIfErrorSeconds: 0 } });
@@ -175,15 +175,15 @@ describe('a second level that instances share', () => {
   it('forgets an app that is invalidated', async () => {
     const cache = instance(store);
     await cache.find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     cache.invalidate(caller.appUuid.toUpperCase());
-    await settle();
+    await settle(...instances);
     expect(store.entries.size).toBe(0);
   });
 
   it('never mixes two MAuth services', async () => {
     await instance(store).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     const other = await MAuthServiceStandIn.start({ apps: [own] });
     expect(await instance(store, { mauthUrl: other.url }).find(caller.appUuid)).toBeUndefined();
     await other.close();
@@ -224,13 +224,13 @@ describe('a second level that instances share', () => {
     ],
   ])('is ignored where it holds %s, and the key is fetched', async (_what, poison) => {
     await instance(store).find(caller.appUuid);
-    await settle();
+    await settle(...instances);
     const [[name, good]] = [...store.entries] as [[string, string]];
     store.entries.set(name, poison(JSON.parse(good) as object));
     const cache = instance(store);
     expect((await cache.find(caller.appUuid))?.equals(caller.publicKey)).toBe(true);
     expect(service.fetches()).toBe(2);
-    await settle();
+    await settle(...instances);
     expect(store.entries.get(name)).toBe(good);
   });
 
@@ -244,7 +244,7 @@ describe('a second level that instances share', () => {
     const [outcome, took] = await timed(() => outcomeOf(cache.find(caller.appUuid)));
     expect(outcome).toBe('key');
     expect(took).toBeLessThan(400);
-    await settle();
+    await settle(...instances);
     const { calls } = store;
     await cache.find(own.appUuid);
     expect(store.calls).toBe(calls);
@@ -285,18 +285,22 @@ if (!hasRedisServer)
     redis = await RedisServer.start();
   });
   afterEach(() => redis.close());
+  const isStored = async () => {
+    const client = redis.client();
+    await until(async () => (await client.dbsize()) > 0);
+  };
 
   it('lets two application instances share one fetch', async () => {
     const [first, second] = [instance(redis.store()), instance(redis.store())];
     await first.find(caller.appUuid);
-    await settle();
+    await isStored();
     expect((await second.find(caller.appUuid))?.equals(caller.publicKey)).toBe(true);
     expect(service.fetches()).toBe(1);
   });
 
   it('lets its entries end by themselves', async () => {
     await instance(redis.store()).find(caller.appUuid);
-    await settle();
+    await isStored();
     const client = redis.client();
     const [name = ''] = await client.keys('*');
     expect(name).toMatch(/^nestjs-mauth:key:[0-9a-f]{16}:[-0-9a-f]{36}$/);
@@ -332,7 +336,7 @@ if (!hasRedisServer)
 
   it('is ignored where an entry is poisoned', async () => {
     await instance(redis.store()).find(caller.appUuid);
-    await settle();
+    await isStored();
     const client = redis.client();
     const [name = ''] = await client.keys('*');
     await client.set(name, (await client.get(name))?.replace(caller.appUuid, stranger.appUuid) ?? '');

@@ -14,7 +14,7 @@ describe('the client of the MAuth service', () => {
 
   beforeEach(async () => {
     service = await MAuthServiceStandIn.start({ apps: [own, other] });
-    const { settings, signer } = settingsOf(own, { mauthUrl: service.url, service: { deadlineMs: 1000 } });
+    const { settings, signer } = settingsOf(own, { mauthUrl: service.url });
     client = new SecurityTokenClient(settings, signer);
   });
 

@@ -1,4 +1,5 @@
 import { type KeyObject } from 'node:crypto';
+import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type PublicKeys } from '../../lib/keys/public-key-source.js';
 
 /** How a look-up ended, as verification sees it: `key`, `unknown`, or the code of the error. */
@@ -21,9 +22,15 @@ export async function timed<T>(work: () => Promise<T>): Promise<[T, ms: number]>
   return [await work(), performance.now() - started];
 }
 
-/** What is under way in the background gets a turn. */
-export function settle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 30));
+/** What is under way in the background comes to its end. */
+export async function settle(...caches: readonly MAuthKeyCache[]): Promise<void> {
+  do await new Promise((resolve) => setTimeout(resolve, 10));
+  while (caches.some((cache) => cache.stats().pending > 0));
+}
+
+/** Waits for something that another process does. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 /** Collects what was measured; printed at the end, since it is what the documentation promises. */
