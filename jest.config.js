@@ -19,8 +19,9 @@ module.exports = {
       },
     ],
   },
-  // Nest 12 is published as ES modules only; Jest in CommonJS mode has to transform it.
-  transformIgnorePatterns: ['/node_modules/(?!@nestjs/)'],
+  // Nest 12 is published as ES modules only, and so is what Fastify's `inject` reads cookies with; Jest in CommonJS
+  // mode has to transform them.
+  transformIgnorePatterns: ['/node_modules/(?!@nestjs/|(?:.+/node_modules/)?cookie/)'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // The samples name the package as its users do.

@@ -15,6 +15,7 @@ import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard
 import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthStartUpCheck } from './inbound/start-up-check.js';
 import { AuthenticationTicketClient } from './keys/authentication-ticket-client.js';
+import { createAuthenticationTickets } from './keys/create-authentication-tickets.js';
 import { createPublicKeys } from './keys/create-public-keys.js';
 import { MAuthKeyCache } from './keys/mauth-key-cache.js';
 import { checkSources, configure, resolveExtras, type MAuthConfiguration } from './mauth.configuration.js';
@@ -170,10 +171,7 @@ const CORE_PROVIDERS: FactoryProvider[] = [
     provide: AuthenticationTicketClient,
     inject: [MAUTH_SETTINGS, MAuthSigner],
     // Without `mauthUrl` there is nobody to ask; the check at start-up says so.
-    useFactory: (settings: MAuthSettings, signer: MAuthSigner) =>
-      settings.mode === 'remote' && settings.mauthUrl
-        ? new AuthenticationTicketClient(settings, signer)
-        : undefined,
+    useFactory: createAuthenticationTickets,
   },
   {
     provide: MAuthAuthenticator,

@@ -1,3 +1,4 @@
+import { createAuthenticationTickets } from '../keys/create-authentication-tickets.js';
 import { createPublicKeys } from '../keys/create-public-keys.js';
 import { type AuthenticationTickets } from '../keys/authentication-tickets.js';
 import { type PublicKeys } from '../keys/public-key-source.js';
@@ -133,8 +134,12 @@ function assembleParts(options: MAuthOptions): AuthenticatorParts {
   const settings = resolveSettings(options);
   const signer = new MAuthSigner(options);
   const keys = createPublicKeys(settings, signer);
-  if (keys) return { settings, keys };
+  const tickets = createAuthenticationTickets(settings, signer);
+  if (settings.mode === 'remote' ? tickets : keys) return { settings, keys, tickets };
   throw new MAuthConfigurationError(
-    'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; set one of them.',
+    settings.mode === 'remote'
+      ? 'MAuth option `mauthUrl` (environment: MAUTH_URL) is required in remote mode; set it.'
+      : 'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; ' +
+          'set one of them.',
   );
 }

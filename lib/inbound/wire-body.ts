@@ -138,6 +138,8 @@ export class WireBody {
 
   #receive(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) return this.#end();
+    // Serverless adapters push nothing at all where an event has no body; for a stream that is no chunk.
+    if (chunk === undefined) return this.#push.call(this.#request, chunk);
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array);
     this.#received += bytes.length;
     switch (this.#flow) {

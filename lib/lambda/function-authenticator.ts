@@ -8,15 +8,12 @@ import {
 } from '../authentication/result.js';
 import { answerFor, type Answer } from '../inbound/answers.js';
 import { isAmbiguousPath, pathOf } from '../inbound/path-policy.js';
-import { AuthenticationTicketClient } from '../keys/authentication-ticket-client.js';
 import { kmsDecryptor } from '../kms/kms-decryptor.js';
 import { mauthOptionsFromEnv } from '../mauth.env.js';
-import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
 import { resolveSettings } from '../mauth.settings.js';
 import { bytesOfText } from '../protocol/byte-string.js';
 import { originForm } from '../protocol/request-target.js';
-import { MAuthSigner } from '../signing/mauth-signer.js';
 import { loadPrivateKey } from '../signing/own-private-key.js';
 import { answerEvent, type LambdaAnswer } from './answer-event.js';
 import { eventRequest } from './event-request.js';
@@ -152,19 +149,7 @@ async function start(read: () => MAuthOptions): Promise<Parts> {
   const { decryptPrivateKey = kmsDecryptor() } = options;
   const privateKey = await loadPrivateKey({ ...options, decryptPrivateKey });
   const ready = { ...options, privateKey, privateKeyFile: undefined, decryptPrivateKey: undefined };
-  const authenticator =
-    settings.mode === 'remote' ? remoteAuthenticator(settings, ready) : new MAuthAuthenticator(ready);
-  return { settings, authenticator };
-}
-
-function remoteAuthenticator(settings: MAuthSettings, options: MAuthOptions): MAuthAuthenticator {
-  if (settings.mauthUrl === undefined) {
-    throw new MAuthConfigurationError(
-      'MAuth option `mauthUrl` (environment: MAUTH_URL) is required in remote mode; set it.',
-    );
-  }
-  const tickets = new AuthenticationTicketClient(settings, new MAuthSigner(options));
-  return new MAuthAuthenticator({ settings, keys: undefined, tickets });
+  return { settings, authenticator: new MAuthAuthenticator(ready) };
 }
 
 type VerifiableRequest = RequestToAuthenticate & { readonly url: string };

@@ -93,7 +93,7 @@ describe('a private key that is encrypted with KMS', () => {
         .writeHead(400, { 'content-type': 'application/x-amz-json-1.1' })
         .end(JSON.stringify({ __type: type, message: 'says KMS' }));
     const failure = await failureOf(signerFor(kms.encrypt(app.privateKeyPem)));
-    expect(failure.message).toContain('`privateKey` (environment: PRIVATE_KEY)');
+    expect(failure.message).toContain('`privateKey` (environment: PRIVATE_KEY');
     expect(String(failure.cause)).toContain(remedy);
     expect(String(failure.cause)).toContain(type);
   });
