@@ -1,11 +1,14 @@
 import {
+  BadRequestException,
   Body,
   Controller,
   Get,
   HttpException,
   Injectable,
   Module,
+  PayloadTooLargeException,
   Post,
+  RequestTimeoutException,
   UseGuards,
   type ArgumentsHost,
   type ExecutionContext,
@@ -15,9 +18,11 @@ import {
   AppUuid,
   getMAuthIdentity,
   MAuthCaller,
+  MAuthForbiddenException,
   MAuthGuard,
   MAuthModule,
   MAuthUnauthorizedException,
+  MAuthUnavailableException,
   OptionalMAuth,
   Public,
   RequiresMAuth,
@@ -447,6 +452,73 @@ describe('Handlers that are not reached by HTTP', () => {
     await expect(reach('query')()).rejects.toThrow(new RegExp(`type "${type}".*@Public\\(\\)`));
     expect(resolver.ran).toBe(0);
     await expect(reach('open')()).resolves.toBe('handled');
+    await close();
+  });
+});
+
+describe('A parameter for the caller', () => {
+  class Gateway {
+    @Public()
+    message(@AppUuid({ optional: true }) appUuid: unknown) {
+      return appUuid ?? 'nobody';
+    }
+    @Public()
+    strict(@AppUuid() appUuid: unknown) {
+      return appUuid;
+    }
+  }
+
+  it('has none where the handler is not reached by HTTP', async () => {
+    const [, createAdapter] = PLATFORMS[0];
+    const { app, close } = await startApp(createAdapter, {
+      imports: [MAuthModule.forRoot(options())],
+      providers: [Gateway],
+    });
+    const gateway = app.get(Gateway);
+    const parameters = { exchangeKeyForValue: () => undefined };
+    const reach = (method: 'message' | 'strict') =>
+      app
+        .get(ExternalContextCreator)
+        .create(
+          gateway,
+          gateway[method],
+          method,
+          '__routeArguments__',
+          parameters,
+          undefined,
+          undefined,
+          undefined,
+          'ws',
+        )({ appUuid: rave.appUuid });
+    await expect(reach('message')).resolves.toBe('nobody');
+    await expect(reach('strict')).rejects.toThrow(MAuthUnauthorizedException);
+    await close();
+  });
+});
+
+describe("The guard's exceptions", () => {
+  class ExposedGuard extends MAuthGuard {
+    exceptionFor(failure: InboundFailure) {
+      return this.toException(failure);
+    }
+  }
+  const failures: [InboundFailure, new (...parameters: never[]) => HttpException][] = [
+    [{ authentic: false, status: 400, code: 'body_aborted' }, BadRequestException],
+    [{ authentic: false, status: 401, code: 'unknown_app' }, MAuthUnauthorizedException],
+    [{ authentic: true, status: 403, code: 'app_not_allowed' }, MAuthForbiddenException],
+    [{ authentic: false, status: 408, code: 'body_timeout' }, RequestTimeoutException],
+    [{ authentic: false, status: 413, code: 'body_too_large' }, PayloadTooLargeException],
+    [{ authentic: false, status: 503, code: 'body_budget_full' }, MAuthUnavailableException],
+    [{ authentic: false, status: 503, code: 'too_many_lookups' }, MAuthUnavailableException],
+  ];
+
+  it.each(failures)('for %j', async (failure, kind) => {
+    const [, createAdapter] = PLATFORMS[0];
+    const metadata = { imports: [MAuthModule.forRoot(options())], providers: [ExposedGuard] };
+    const { app, close } = await startApp(createAdapter, metadata);
+    const exception = app.get(ExposedGuard).exceptionFor(failure);
+    expect(exception).toBeInstanceOf(kind);
+    expect(exception.getStatus()).toBe(failure.status);
     await close();
   });
 });
