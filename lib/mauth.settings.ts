@@ -150,7 +150,8 @@ const SCHEMA = v.strictObject({
 });
 
 function explain(issue: v.BaseIssue<unknown>): string {
-  const path = v.getDotPath(issue) ?? '';
+  const path = v.getDotPath(issue);
+  if (path === null) return 'The options of MAuth must be an object.';
   // The issue's own text may quote what it received; only texts written above are repeated.
   if (issue.expected === 'never')
     return wrong(path, 'is not an option; remove it or correct its name.').message;
