@@ -111,6 +111,14 @@ describe.each(ADAPTERS)('Redirects, with the %s adapter', (adapter) => {
     expect(server.last.headers).not.toHaveProperty('authorization');
   });
 
+  it('a chain that has left the origin is not signed for the next one either, however long it stays there', async () => {
+    server.answer(redirectTo(307, `${other.origin}/away`));
+    other.answer(redirectTo(307, '/there'), redirectTo(307, '/and-there'));
+    await client().get('/from');
+    expect(other.requests.map(({ target }) => target)).toEqual(['/away', '/there', '/and-there']);
+    expect(other.requests.flatMap(mauthHeaders)).toEqual([]);
+  });
+
   it('an origin that is not signed cannot have a request to a signed one signed', async () => {
     other.answer(redirectTo(307, `${server.origin}/admin`));
     await client({}, [server.origin]).post(`${other.origin}/from`, 'x', { headers: { 'MCC-Time': '1' } });
@@ -253,7 +261,11 @@ describe.each(ADAPTERS)('Redirects, with the %s adapter', (adapter) => {
 
     it('can lead to another origin, unsigned', async () => {
       server.answer(redirectTo(307, '/to'));
-      await client().get('/from', { beforeRedirect: (options) => void (options.port = other.port) });
+      const beforeRedirect = (options: Record<string, any>) => {
+        options.port = other.port;
+        options.headers['mcc-time'] = '1';
+      };
+      await client().get('/from', { beforeRedirect });
       expect(other.last.target).toBe('/to');
       expect(mauthHeaders(other.last)).toEqual([]);
     });
@@ -345,6 +357,30 @@ describe('Redirects', () => {
       const response = await signed(accept).get('/from', { fetchOptions: { redirect } });
       expect(response.status).toBe(302);
     }
+  });
+
+  it('are left to no adapter', async () => {
+    const seen: unknown[] = [];
+    const adapter: AxiosRequestConfig['adapter'] = ({
+      maxRedirects,
+      beforeRedirect,
+      fetchOptions,
+      ...config
+    }) => {
+      seen.push({ maxRedirects, beforeRedirect, fetchOptions });
+      return axios.request({ ...config, adapter: 'http' });
+    };
+    const fetchOptions = { keepalive: true, redirect: 'follow', method: 'PUT', body: 'x', headers: {} };
+    await signed({ adapter }).get('/', {
+      beforeRedirect: () => undefined,
+      fetchOptions,
+    } as AxiosRequestConfig);
+    const expected = {
+      maxRedirects: 0,
+      beforeRedirect: undefined,
+      fetchOptions: { keepalive: true, redirect: 'manual' },
+    };
+    expect(seen).toEqual([expected]);
   });
 
   it('of an adapter that judges no status are followed too', async () => {
