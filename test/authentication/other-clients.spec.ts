@@ -45,7 +45,7 @@ function authenticatorFor(
   });
 }
 
-describeWithSuites('Requests signed by other clients', (path) => {
+describeWithSuites('Requests signed by other clients', 'vectors/signed-by-other-clients.json', (path) => {
   const vectors = JSON.parse(
     readFileSync(path('vectors', 'signed-by-other-clients.json'), 'utf8'),
   ) as Vectors<SignedRequest>;
@@ -104,7 +104,7 @@ describeWithSuites('Requests signed by other clients', (path) => {
   describe('refuses the V1 of Go where it signs a decoded path', () => refuses(by('go', 1)));
 });
 
-describeWithSuites('Responses signed by Ruby', (path) => {
+describeWithSuites('Responses signed by Ruby', 'vectors/responses-signed-by-ruby.json', (path) => {
   const vectors = JSON.parse(
     readFileSync(path('vectors', 'responses-signed-by-ruby.json'), 'utf8'),
   ) as Vectors<SignedResponse>;

@@ -57,7 +57,7 @@ async function signed(
   return { ...request, headers: await signer.signRequest(request), ...changes };
 }
 
-describeWithSuites('remote mode', (path) => {
+describeWithSuites('remote mode', 'suites/mauth-protocol-test-suite', (path) => {
   const suite = path('suites', 'mauth-protocol-test-suite');
   const config = JSON.parse(readFileSync(join(suite, 'signing-config.json'), 'utf8'));
   const publicKeyPem = readFileSync(join(suite, 'signing-params', 'rsa-key-pub'), 'utf8');

@@ -6,7 +6,7 @@ import { stringToSign, type MAuthVersion } from '../../lib/protocol/index.js';
 import { describeWithSuites } from '../support/suites.js';
 import { createTestApp } from '../support/test-app.js';
 
-describeWithSuites('The public protocol test suite', (path) => {
+describeWithSuites('The public protocol test suite', 'suites/mauth-protocol-test-suite', (path) => {
   const suite = path('suites', 'mauth-protocol-test-suite');
   const config = JSON.parse(readFileSync(join(suite, 'signing-config.json'), 'utf8'));
   const publicKey = readFileSync(join(suite, 'signing-params', 'rsa-key-pub'), 'utf8');

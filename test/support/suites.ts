@@ -3,16 +3,20 @@ import { join } from 'node:path';
 
 const folder = process.env.MAUTH_SUITES_DIR;
 
-/** `describe` for tests that need the public suites; says where to get them when they are not there. */
+/**
+ * `describe` for tests that need a part of the public suites, such as `suites/wycheproof-rsa-sha512.json`; where it
+ * is not there they are skipped, and say how to get it. `path` starts in the folder of all suites.
+ */
 export function describeWithSuites(
   name: string,
+  part: string,
   tests: (path: (...names: string[]) => string) => void,
 ): void {
-  if (folder && existsSync(folder)) {
+  if (folder && existsSync(join(folder, part))) {
     describe(name, () => tests((...names) => join(folder, ...names)));
     return;
   }
-  describe.skip(`${name} (skipped: set MAUTH_SUITES_DIR to the folder with suites/ and vectors/, see README)`, () => {
+  describe.skip(`${name} (skipped: MAUTH_SUITES_DIR names no folder with ${part}, see README)`, () => {
     it.todo('needs the public suites');
   });
 }
