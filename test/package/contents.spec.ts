@@ -75,14 +75,20 @@ describe('the packed tarball', () => {
 describe.each(['cjs', 'esm'])('the %s build', (format) => {
   const built = (file: string): string => join(root, 'dist', format, file);
 
-  it.each(['core.js', 'core.d.ts', 'protocol/index.js', 'protocol/index.d.ts'])(
-    'reaches no Nest from %s',
-    (entry) => {
-      const { files, packages } = reach(built(entry));
-      expect(files.size).toBeGreaterThan(1);
-      expect([...packages].filter((name) => /nestjs|axios|rxjs|reflect-metadata/.test(name))).toEqual([]);
-    },
-  );
+  it.each([
+    'core.js',
+    'core.d.ts',
+    'protocol/index.js',
+    'protocol/index.d.ts',
+    'kms/index.js',
+    'kms/index.d.ts',
+    'lambda/index.js',
+    'lambda/index.d.ts',
+  ])('reaches no Nest from %s', (entry) => {
+    const { files, packages } = reach(built(entry));
+    expect(files.size).toBeGreaterThan(1);
+    expect([...packages].filter((name) => /nestjs|axios|rxjs|reflect-metadata/.test(name))).toEqual([]);
+  });
 
   it('reaches only protocol/ and Node from the protocol', () => {
     const { files, packages } = reach(built('protocol/index.js'));
