@@ -116,8 +116,27 @@ describe('a simulated hour', () => {
     const [outcome, took] = await timed(() => outcomeOf(keys.find(randomUUID())));
     expect(outcome).toBe('service_unavailable');
     expect(took).toBeLessThan(200);
+    for (let i = 0; i < 10; i++) await outcomeOf(keys.find(randomUUID()));
     expect(source.asked).toHaveLength(4);
     await source.hangsUntil;
+  });
+
+  it('with many look-ups waiting for their turn asks no more once the service turns out to be down', async () => {
+    const { source, keys } = simulate();
+    source.isDown = true;
+    source.hangsUntil = new Promise((resolve) => setTimeout(resolve, 50));
+    await Promise.all(Array.from({ length: 400 }, () => outcomeOf(keys.find(randomUUID()))));
+    expect(source.asked.length).toBeLessThanOrEqual(50);
+  });
+
+  it('with too many look-ups at once holds that against no app', async () => {
+    const { source, keys } = simulate();
+    source.keys.set(caller.appUuid, caller.publicKey);
+    source.hangsUntil = new Promise((resolve) => setTimeout(resolve, 100));
+    const flood = Array.from({ length: 1000 }, () => outcomeOf(keys.find(randomUUID())));
+    expect(await outcomeOf(keys.find(caller.appUuid))).toBe('too_many_lookups');
+    await Promise.all(flood);
+    expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
   });
 
   it('after an outage that was over long ago answers the first request at once', async () => {

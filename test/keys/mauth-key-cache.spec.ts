@@ -271,6 +271,14 @@ describe('public keys from a MAuth service over HTTP', () => {
     expect(keys.find(caller.appUuid)).not.toBeInstanceOf(Promise);
   });
 
+  it('that are not there are looked for again when the clock is set back', async () => {
+    const unknown = randomUUID();
+    await keys.find(unknown);
+    clock.advance(-3600);
+    await keys.find(unknown);
+    expect(service.fetches(unknown)).toBe(2);
+  });
+
   describe('when told to forget', () => {
     it('one app, fetch its key anew, in whatever case its UUID is written', async () => {
       await keys.find(caller.appUuid);

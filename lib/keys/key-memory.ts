@@ -1,0 +1,141 @@
+import { LRUCache } from 'lru-cache';
+import { type MAuthSettings } from '../mauth.options.js';
+import { refreshAge } from './key-lifetime.js';
+import { jitteredPause, lasts, PAUSES_OF_NEWS, type Pause } from './pause.js';
+import { type DatedKey } from './shared-key-store.js';
+
+/** A look-up that failed: until when the app is left alone, and the error to answer with meanwhile. */
+interface LookupFailure {
+  readonly pause: Pause;
+  readonly error: Error;
+}
+
+/** A key in memory, and what was learned about its app since. */
+export interface CachedKey extends DatedKey {
+  /** From which age on it is fetched again in the background. */
+  readonly refreshAge: number;
+  /** Of the last look-up. */
+  failure?: LookupFailure;
+  /** A signature did not match, and a newer key was asked for. */
+  newerAsked?: Pause;
+}
+
+/** An app without a key: there is no such app, or (with an error) the look-up failed. */
+export type Absence = Pick<LookupFailure, 'pause'> & Partial<LookupFailure>;
+
+/** Made-up apps end up among the absences and only there, so they push out nothing but each other. */
+const MAX_ABSENCES = 10_000;
+
+/** What is known of apps, and for how long it counts. Asks nobody. */
+export class KeyMemory {
+  readonly #settings: Pick<MAuthSettings, 'now' | 'keys'>;
+  readonly #keys: LRUCache<string, CachedKey>;
+  readonly #absences = new LRUCache<string, Absence>({ max: MAX_ABSENCES });
+
+  constructor(settings: Pick<MAuthSettings, 'now' | 'keys'>) {
+    this.#settings = settings;
+    this.#keys = new LRUCache({ max: settings.keys.maxEntries });
+  }
+
+  /** How many keys there are. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  has(appUuid: string): boolean {
+    return this.#keys.has(appUuid);
+  }
+
+  /** The key, also one past its lifetime; keeps it from being the next to make room. */
+  use(appUuid: string): CachedKey | undefined {
+    return this.#keys.get(appUuid);
+  }
+
+  peek(appUuid: string): CachedKey | undefined {
+    return this.#keys.peek(appUuid);
+  }
+
+  /** The absence of the app, for as long as it counts. */
+  absence(appUuid: string): Absence | undefined {
+    const absence = this.#absences.get(appUuid);
+    return absence && this.lasts(absence.pause) ? absence : undefined;
+  }
+
+  lasts(pause: Pause | undefined): boolean {
+    return lasts(pause, this.#settings.now());
+  }
+
+  isGood(key: DatedKey): boolean {
+    return this.#age(key) < key.lifetime;
+  }
+
+  /** Whether it is time to fetch the key again, so that it is replaced before it expires. */
+  isDue(key: CachedKey): boolean {
+    return this.#age(key) >= key.refreshAge;
+  }
+
+  /** Whether a key past its lifetime may serve, if the source cannot tell. */
+  mayServeStale(key: DatedKey): boolean {
+    const staleMs = this.#settings.keys.staleIfErrorSeconds * 1000;
+    return staleMs > 0 && this.#age(key) < key.lifetime + staleMs;
+  }
+
+  /** Whether the last look-up failed, and that is not long ago. */
+  hasJustFailed({ failure }: CachedKey): boolean {
+    return this.lasts(failure && { ...failure.pause, span: failure.pause.span * PAUSES_OF_NEWS });
+  }
+
+  admit(appUuid: string, { key, fetchedAt, lifetime }: DatedKey): CachedKey {
+    const before = this.#keys.peek(appUuid);
+    const admitted: CachedKey = {
+      // The same key stays the same object, so that whatever was derived from it stays good.
+      key: before?.key.equals(key) ? before.key : key,
+      fetchedAt,
+      lifetime,
+      refreshAge: refreshAge(lifetime),
+      newerAsked: before?.newerAsked,
+    };
+    this.#keys.set(appUuid, admitted);
+    this.#absences.delete(appUuid);
+    return admitted;
+  }
+
+  /** There is no such app, or no longer. */
+  noteAbsence(appUuid: string): void {
+    this.#keys.delete(appUuid);
+    const span = this.#settings.keys.negativeSeconds * 1000;
+    this.#absences.set(appUuid, { pause: { since: this.#settings.now(), span } });
+  }
+
+  /** A look-up failed, so the app is left alone for a while. */
+  noteFailure(appUuid: string, error: Error): void {
+    const failure = { pause: this.#cooldown(), error };
+    const cached = this.#keys.peek(appUuid);
+    if (cached) cached.failure = failure;
+    else this.#absences.set(appUuid, failure);
+  }
+
+  /** A newer key is asked for. */
+  noteNewerAsked(cached: CachedKey): void {
+    cached.newerAsked = this.#cooldown();
+  }
+
+  forget(appUuid: string): void {
+    this.#keys.delete(appUuid);
+    this.#absences.delete(appUuid);
+  }
+
+  clear(): void {
+    this.#keys.clear();
+    this.#absences.clear();
+  }
+
+  #age({ fetchedAt }: DatedKey): number {
+    // A clock that is set back makes a key older, not younger.
+    return Math.abs(this.#settings.now() - fetchedAt);
+  }
+
+  #cooldown(): Pause {
+    return jitteredPause(this.#settings.now(), this.#settings.keys.cooldownSeconds * 1000);
+  }
+}
