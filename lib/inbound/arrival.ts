@@ -5,8 +5,10 @@ import { type WireBody } from './wire-body.js';
 
 /** One request on its way in: what was found out about it so far. */
 export interface Arrival extends Exchange {
-  /** Path and query that the signature covers. */
-  readonly target: string;
+  /** Path and query on the wire. */
+  readonly sentTarget: string;
+  /** Path and query that the signature covers: others where a proxy has rewritten them. */
+  target?: string;
   /** Undefined while nobody has asked about a request without MAuth headers. */
   verification?: Verification;
   /** Undefined when the request has no body, or its body will not be looked at. */

@@ -15,7 +15,7 @@ export interface BufferedBody {
  * @returns undefined when somebody has read from the stream: the bytes are gone
  */
 export function bufferedBody(request: IncomingMessage): BufferedBody | undefined {
-  if (request.readableDidRead || request.destroyed) return undefined;
+  if (request.readableDidRead) return undefined;
   // No public property tells that the end has been pushed while bytes are still to be read.
   const { ended } = (request as unknown as { _readableState: { ended: boolean } })._readableState;
   if (request.readableLength === 0) return { chunks: [], ended };

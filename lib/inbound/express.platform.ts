@@ -5,6 +5,9 @@ import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js
 /** What Express adds to Node's request. */
 type ExpressRequest = IncomingMessage & { originalUrl?: string; route?: unknown };
 
+type Next = (error?: unknown) => void;
+type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
+
 /** A middleware in front of all others; `app.use` in `main.ts` comes after it. */
 export class ExpressPlatform implements InboundPlatform {
   readonly #adapter: HttpServer;
@@ -14,13 +17,15 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   install(entry: InboundEntry): void {
-    this.#adapter.use(
-      (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => {
-        const exchange = { request, response };
-        entry.arrive(exchange);
-        if (entry.admit) passDoor(entry.admit(exchange), next, next);
-        else next();
-      },
+    this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
+      entry.arrive({ request, response });
+      next();
+    });
+    if (!entry.admit) return;
+    const admit = entry.admit.bind(entry);
+    this.#keepPlaceForCors();
+    this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
+      passDoor(admit({ request, response }), next, next),
     );
   }
 
@@ -34,5 +39,24 @@ export class ExpressPlatform implements InboundPlatform {
 
   isRouted(request: ExpressRequest): boolean {
     return request.route !== undefined;
+  }
+
+  /**
+   * Preflight requests are not signed, so `app.enableCors()` belongs in front of the door, but it is called when the
+   * door is there already. On Fastify the adapter itself keeps a place in front.
+   */
+  #keepPlaceForCors(): void {
+    const adapter = this.#adapter;
+    const place: Middleware[] = [];
+    adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
+      place.reduceRight<Next>(
+        (after, middleware) => (error) => (error ? next(error) : middleware(request, response, after)),
+        next,
+      )(),
+    );
+    const inPlace = Object.create(adapter, {
+      use: { value: (cors: Middleware) => place.push(cors) },
+    }) as HttpServer;
+    adapter.enableCors = adapter.enableCors.bind(inPlace);
   }
 }

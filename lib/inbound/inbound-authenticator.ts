@@ -1,25 +1,21 @@
-import { type IncomingMessage } from 'node:http';
 import { Injectable, type HttpServer } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
-import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Arrival } from './arrival.js';
-import { bufferedBody } from './buffered-body.js';
 import { Door } from './door.js';
-import { hasNoBody, nodeRequest, type Exchange } from './exchange.js';
+import { nodeRequest, type Exchange } from './exchange.js';
 import { ExpressPlatform } from './express.platform.js';
 import { FastifyPlatform } from './fastify.platform.js';
-import { HeldBytesBudget } from './held-bytes.js';
 import { setMAuthIdentity } from './identity.js';
 import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { isAmbiguousPath, pathOf } from './path-policy.js';
 import { type InboundPlatform } from './platform.js';
+import { isSigned, Reception } from './reception.js';
 import { sendAnswer } from './send-answer.js';
-import { WireBody } from './wire-body.js';
 
 /** Bounds that a route sets for itself. */
 export interface RouteLimits {
@@ -41,10 +37,8 @@ export interface DoorOptions {
 @Injectable()
 export class InboundAuthenticator {
   readonly #settings: MAuthSettings;
-  readonly #authenticator: MAuthAuthenticator;
-  readonly #budget: HeldBytesBudget;
+  readonly #reception: Reception;
   readonly #door: Door | undefined;
-  readonly #arrivals = new WeakMap<IncomingMessage, Arrival>();
   #platform: InboundPlatform | undefined;
 
   constructor(
@@ -54,8 +48,7 @@ export class InboundAuthenticator {
     { protect, exempt }: DoorOptions,
   ) {
     this.#settings = settings;
-    this.#authenticator = authenticator;
-    this.#budget = new HeldBytesBudget(settings.body.maxHeldBytesTotal);
+    this.#reception = new Reception(settings, authenticator, (arrival) => this.#stalled(arrival));
     if (protect === 'everything') {
       this.#door = new Door(settings, exempt, (request) => this.authenticate(request));
     }
@@ -70,7 +63,7 @@ export class InboundAuthenticator {
    * @param request Express's, Fastify's or Node's
    */
   async authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): Promise<InboundOutcome> {
-    const arrival = this.#arrivals.get(nodeRequest(request));
+    const arrival = this.#reception.find(nodeRequest(request));
     if (!arrival) {
       this.#settings.logger.error(
         'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
@@ -91,7 +84,7 @@ export class InboundAuthenticator {
   hasMAuthHeaders(request: unknown): boolean {
     const node = nodeRequest(request);
     // Headers may be removed from a request on its way, but a signed request stays one.
-    return this.#arrivals.get(node)?.verification !== undefined || isSigned(node);
+    return this.#reception.find(node)?.verification?.claims.version !== undefined || isSigned(node);
   }
 
   #install(adapter: HttpServer | null | undefined): void {
@@ -106,57 +99,11 @@ export class InboundAuthenticator {
     this.#platform = platform;
     const door = this.#door;
     platform.install({
-      arrive: (exchange) => this.#arrive(platform, exchange),
+      arrive: (exchange) => this.#reception.receive(platform, exchange),
       ...(door && {
         admit: (exchange: Exchange) => door.admits(exchange, platform.routedTarget(exchange.request)),
       }),
     });
-  }
-
-  /** Headers and time are read now; a body is watched from now on if they pass. */
-  #arrive(platform: InboundPlatform, { request, response }: Exchange): void {
-    if (this.#arrivals.has(request)) return;
-    const arrival: Arrival = { request, response, target: this.#targetOf(platform, request) };
-    this.#arrivals.set(request, arrival);
-    if (!isSigned(request)) return;
-    arrival.verification = this.#begin(arrival);
-    if (!arrival.verification.rejected && !hasNoBody(request)) this.#watchBody(arrival, arrival.verification);
-  }
-
-  #targetOf(platform: InboundPlatform, request: IncomingMessage): string {
-    const { requestTarget, logger } = this.#settings;
-    if (!requestTarget || !isSigned(request)) return platform.sentTarget(request);
-    try {
-      const target: unknown = requestTarget(request);
-      if (typeof target === 'string') return target;
-      logger.error('MAuth: option `requestTarget` must return path and query as text');
-    } catch {
-      logger.error('MAuth: option `requestTarget` threw an error');
-    }
-    return ''; // No signature covers that.
-  }
-
-  #begin({ request, target }: Arrival): Verification {
-    const { method = '', headers } = request;
-    return this.#authenticator.beginRequest({ method, url: target, headers });
-  }
-
-  #watchBody(arrival: Arrival, verification: Verification): void {
-    const buffered = bufferedBody(arrival.request);
-    if (!buffered) {
-      arrival.isBodyLost = true;
-      return;
-    }
-    const { maxHeldBytes, timeoutMs } = this.#settings.body;
-    arrival.body = new WireBody(arrival, {
-      onBytes: (bytes) => verification.update(bytes),
-      keeps: this.#settings.mode === 'remote',
-      budget: this.#budget,
-      maxHeldBytes,
-      timeoutMs,
-      onStall: () => this.#stalled(arrival),
-    });
-    arrival.body.adopt(buffered.chunks, buffered.ended);
   }
 
   async #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
@@ -173,7 +120,7 @@ export class InboundAuthenticator {
   }
 
   async #verify(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
-    const verification = (arrival.verification ??= this.#begin(arrival));
+    const verification = this.#reception.verificationOf(arrival);
     if (!verification.rejected && this.#isAmbiguous(arrival)) {
       return this.#refuse(arrival, inauthentic('ambiguous_path'));
     }
@@ -188,7 +135,7 @@ export class InboundAuthenticator {
   }
 
   /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
-  #isAmbiguous({ request, target }: Arrival): boolean {
+  #isAmbiguous({ request, target = '' }: Arrival): boolean {
     if (this.#settings.pathPolicy !== 'strict') return false;
     return isAmbiguousPath(target) || isAmbiguousPath(this.#platform?.routedTarget(request) ?? '');
   }
@@ -212,20 +159,16 @@ export class InboundAuthenticator {
   }
 
   /** Writes down what the caller does not learn, and what verification itself has not written. */
-  #refuse<F extends MAuthFailure | BodyFailure>({ request, response, target }: Arrival, failure: F): F {
+  #refuse<F extends MAuthFailure | BodyFailure>({ request, response, sentTarget }: Arrival, failure: F): F {
     // The rest of the body may still come, so the connection cannot carry another request.
     if (failure.status === 408) response.shouldKeepAlive = false;
-    const subject = `${printable(request.method ?? '')} ${printable(pathOf(target))}`;
+    const subject = `${printable(request.method ?? '')} ${printable(pathOf(sentTarget))}`;
     this.#settings.logger.warn(`MAuth: ${subject} was refused (${failure.code})`);
     return failure;
   }
 }
 
 const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
-
-function isSigned({ headers }: IncomingMessage): boolean {
-  return headers['mcc-authentication'] !== undefined || headers['x-mws-authentication'] !== undefined;
-}
 
 function platformOf(adapter: HttpServer): InboundPlatform | undefined {
   switch (adapter.getType()) {

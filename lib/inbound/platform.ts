@@ -30,6 +30,7 @@ export function passDoor(
   next: () => void,
   failed: (error: unknown) => void,
 ): void {
-  if (typeof admitted !== 'boolean') admitted.then((isAdmitted) => isAdmitted && next(), failed);
+  // A middleware that throws in `next` would end the process as an unhandled rejection.
+  if (typeof admitted !== 'boolean') admitted.then((isAdmitted) => isAdmitted && next()).catch(failed);
   else if (admitted) next();
 }

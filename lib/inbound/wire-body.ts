@@ -62,6 +62,7 @@ export class WireBody {
     request.once('close', () => this.#closed()).once('end', () => this.#held?.free());
     response.once('close', () => this.#answered());
     this.#timer = setTimeout(() => this.#timedOut(), options.timeoutMs).unref();
+    if (request.destroyed) this.#closed();
   }
 
   /** Bytes that have come so far. */

@@ -213,6 +213,41 @@ describe.each(PLATFORM_NAMES)('A door in front of everything on %s', (platform) 
     }
   });
 
+  it('stands behind CORS, wherever that is switched on', async () => {
+    for (const cors of [
+      { nest: { cors: true } },
+      { prepare: (nest: INestApplication) => nest.enableCors() },
+    ]) {
+      const open = await startInboundApp(platform, { ...options, ...cors });
+      try {
+        const origin = { origin: 'http://a.example', 'access-control-request-method': 'POST' };
+        const preflight = { port: open.port, path: '/receive', method: 'OPTIONS', headers: origin };
+        expect((await sendBytes(preflight)).status).toBe(204);
+        const unsigned = await sendBytes({ ...preflight, method: 'GET' });
+        expect([unsigned.status, unsigned.headers['access-control-allow-origin']]).toEqual([401, '*']);
+        expect((await sendSigned({ ...preflight, method: 'GET' })).status).toBe(200);
+      } finally {
+        await open.close();
+      }
+    }
+  });
+
+  it('leaves errors of a middleware behind it to the platform', async () => {
+    const throwing = await startInboundApp(platform, {
+      ...options,
+      prepare: (nest) =>
+        nest.use(() => {
+          throw new Error('of the application');
+        }),
+    });
+    try {
+      expect((await sendSigned({ port: throwing.port, headers: OCTETS, body: bytes(9) })).status).toBe(500);
+      expect((await sendBytes({ port: throwing.port })).status).toBe(401);
+    } finally {
+      await throwing.close();
+    }
+  });
+
   it('refuses exempt paths that are none, at start-up', async () => {
     for (const path of ['app_status', '/app_status?x=1', '', '/a#b']) {
       const door = { protect: 'everything', exempt: [path] } as const;

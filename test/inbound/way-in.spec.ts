@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:http2';
 import { Controller, HttpCode, Post, Req, UseGuards, type INestApplication } from '@nestjs/common';
 import { HttpAdapterHost, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -15,21 +16,18 @@ import {
   caller,
   PLATFORM_NAMES,
   readAll,
+  sha256,
   startInboundApp,
   type InboundApp,
   type InboundAppOptions,
   type PlatformName,
 } from '../support/inbound-app.js';
 import { RecordingLogger } from '../support/running-app.js';
+import { RawConnection } from '../support/raw-connection.js';
 import { sendBytes, sendSigned, signatureOf } from '../support/signed-http.js';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const BODY = Buffer.from('{"a":1}');
-
-// `inject` loads this ES module, which Jest in CommonJS mode cannot; no test here sends a cookie.
-jest.mock('../../node_modules/light-my-request/node_modules/cookie/dist/index.js', () => ({}), {
-  virtual: true,
-});
 
 type Next = () => void;
 
@@ -244,6 +242,42 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     expect(deliveries).toHaveLength(1);
   });
 
+  it('watches a body, too, when a middleware adds the signature', async () => {
+    const signature = await signatureOf({ path: '/ignore' });
+    const app = await start({
+      nest: { bodyParser: false },
+      prepare: (nest) =>
+        nest.use(({ headers }: IncomingMessage, _response: ServerResponse, next: Next) => {
+          for (const [name, value] of Object.entries(signature)) headers[name.toLowerCase()] = value;
+          next();
+        }),
+    });
+    expect((await sendBytes({ port: app.port, path: '/ignore' })).status).toBe(200);
+    const octets = { 'content-type': 'text/plain' };
+    const added = await sendBytes({ port: app.port, path: '/ignore', headers: octets, body: BODY });
+    // Fastify has parsed text by then, so its bytes cannot be had any more.
+    expect(added.status).toBe(platform === 'Express' ? 401 : 503);
+    expect(app.deliveries).toHaveLength(1);
+  });
+
+  it('does not blame the application when a caller goes away behind a slow middleware', async () => {
+    const adapter = adapterWith(platform, (_request, next) => void setTimeout(next, 100));
+    const app = await start({ adapter });
+    const connection = await RawConnection.open(app.port);
+    const headers = {
+      ...(await signatureOf({ body: BODY })),
+      'content-type': 'application/x',
+      'content-length': 7,
+    };
+    await connection.writeHead('POST /receive', headers);
+    await connection.write('{"a"');
+    connection.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(app.logger.lines.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(app.deliveries).toEqual([]);
+    expect((await sendSigned({ port: app.port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
+  });
+
   it('refuses a request that came another way', async () => {
     const app = await start();
     const outcome = await app.inbound?.authenticate({ headers: {}, method: 'GET', url: '/receive' });
@@ -313,6 +347,53 @@ describe('The way in on Fastify alone', () => {
       expect((await inject(BODY, {})).statusCode).toBe(401);
     },
   );
+
+  it.each(['decorated', 'everything'] as const)('verifies requests of HTTP/2 (%s)', async (protect) => {
+    const adapter = new FastifyAdapter({ http2: true } as never) as unknown as AbstractHttpAdapter;
+    const streams = (nest: INestApplication) =>
+      (nest as NestFastifyApplication)
+        .getHttpAdapter()
+        .getInstance()
+        .addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    const options = { body: { maxHeldBytes: 500_000, timeoutMs: 300 } };
+    running = await startInboundApp('Fastify', {
+      adapter,
+      prepare: streams,
+      options,
+      door: { protect, exempt: [] },
+    });
+    const session = connect(`http://127.0.0.1:${running.port}`);
+    const send = async (type: string, signed: Buffer, sent: Buffer, ending = true): Promise<number> => {
+      const lower = Object.entries(await signatureOf({ body: signed })).map(([k, v]) => [k.toLowerCase(), v]);
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/receive',
+        'content-type': type,
+        ...Object.fromEntries(lower),
+      });
+      stream.on('error', () => undefined).resume();
+      if (ending) stream.end(sent);
+      else stream.write(sent);
+      return new Promise((resolve) =>
+        stream.on('response', (headers) => resolve(Number(headers[':status']))),
+      );
+    };
+    try {
+      const [none, large] = [Buffer.alloc(0), bytes(400_000)];
+      for (const type of ['application/x', 'text/plain']) {
+        expect(await send(type, BODY, BODY)).toBe(200);
+        expect(await send(type, large, large)).toBe(200);
+        expect(await send(type, large, flipped(large, 9))).toBe(401);
+        expect(await send(type, none, BODY)).toBe(401);
+        expect(await send(type, BODY, BODY, false)).toBe(408);
+      }
+      expect(await send('application/x', bytes(600_000), bytes(600_000))).toBe(413);
+      expect(running.deliveries).toHaveLength(4);
+      expect(running.deliveries[1]?.streamed?.sha256).toBe(sha256(large));
+    } finally {
+      session.destroy();
+    }
+  });
 
   it('has a door without `app.use`, too', async () => {
     const adapter = new FastifyAdapter({ skipMiddie: true } as never) as unknown as AbstractHttpAdapter;

@@ -1,0 +1,92 @@
+import { type IncomingMessage } from 'node:http';
+import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { type Verification } from '../authentication/verification.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { type Arrival } from './arrival.js';
+import { bufferedBody } from './buffered-body.js';
+import { hasNoBody, type Exchange } from './exchange.js';
+import { HeldBytesBudget } from './held-bytes.js';
+import { type InboundPlatform } from './platform.js';
+import { WireBody } from './wire-body.js';
+
+/** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
+export class Reception {
+  readonly #settings: MAuthSettings;
+  readonly #authenticator: MAuthAuthenticator;
+  readonly #onStall: (arrival: Arrival) => void;
+  readonly #budget: HeldBytesBudget;
+  readonly #arrivals = new WeakMap<IncomingMessage, Arrival>();
+
+  /** @param onStall a body does not come, and nobody waits for it here */
+  constructor(
+    settings: MAuthSettings,
+    authenticator: MAuthAuthenticator,
+    onStall: (arrival: Arrival) => void,
+  ) {
+    this.#settings = settings;
+    this.#authenticator = authenticator;
+    this.#onStall = onStall;
+    this.#budget = new HeldBytesBudget(settings.body.maxHeldBytesTotal);
+  }
+
+  /** Undefined for a request that did not come in here. */
+  find(request: IncomingMessage): Arrival | undefined {
+    return this.#arrivals.get(request);
+  }
+
+  /** Headers and time of a signed request are read now. Does nothing for a request that has come in already. */
+  receive(platform: InboundPlatform, { request, response }: Exchange): void {
+    if (this.#arrivals.has(request)) return;
+    const arrival: Arrival = { request, response, sentTarget: platform.sentTarget(request) };
+    this.#arrivals.set(request, arrival);
+    if (isSigned(request)) this.verificationOf(arrival);
+  }
+
+  /** Begins to verify, unless that has been done. */
+  verificationOf(arrival: Arrival): Verification {
+    if (arrival.verification) return arrival.verification;
+    const { method = '', headers } = arrival.request;
+    arrival.target = this.#signedTarget(arrival);
+    const verification = this.#authenticator.beginRequest({ method, url: arrival.target, headers });
+    arrival.verification = verification;
+    // Nothing is hashed, held or timed for a request that is known to fail.
+    if (!verification.rejected && !hasNoBody(arrival.request)) this.#watchBody(arrival, verification);
+    return verification;
+  }
+
+  #signedTarget({ request, sentTarget }: Arrival): string {
+    const { requestTarget, logger } = this.#settings;
+    if (!requestTarget) return sentTarget;
+    try {
+      const target: unknown = requestTarget(request);
+      if (typeof target === 'string') return target;
+      logger.error('MAuth: option `requestTarget` must return path and query as text');
+    } catch {
+      logger.error('MAuth: option `requestTarget` threw an error');
+    }
+    return ''; // No signature covers that.
+  }
+
+  #watchBody(arrival: Arrival, verification: Verification): void {
+    const buffered = bufferedBody(arrival.request);
+    if (!buffered) {
+      arrival.isBodyLost = true;
+      return;
+    }
+    const { maxHeldBytes, timeoutMs } = this.#settings.body;
+    arrival.body = new WireBody(arrival, {
+      onBytes: (bytes) => verification.update(bytes),
+      keeps: this.#settings.mode === 'remote',
+      budget: this.#budget,
+      maxHeldBytes,
+      timeoutMs,
+      onStall: () => this.#onStall(arrival),
+    });
+    arrival.body.adopt(buffered.chunks, buffered.ended);
+  }
+}
+
+/** Whether any authentication header is there, even a malformed one; a time alone is nothing. */
+export function isSigned({ headers }: IncomingMessage): boolean {
+  return headers['mcc-authentication'] !== undefined || headers['x-mws-authentication'] !== undefined;
+}
