@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import Keyv from 'keyv';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
@@ -161,6 +161,24 @@ describe('a second level that instances share', () => {
     expect(late.stats()).toMatchObject({ stale: 1, failures: 1 });
     clock.advance(2900);
     expect(await outcomeOf(late.find(caller.appUuid))).toBe('service_unavailable');
+  });
+
+  it('is still read when the service is known to be down, for fresh keys and stale ones', async () => {
+    const writer = instance(store);
+    await writer.find(caller.appUuid);
+    await settle(writer);
+    clock.advance(299);
+    await writer.find(own.appUuid);
+    await settle(writer);
+    await service.goDown();
+    const late = instance(store);
+    for (let i = 0; i < 3; i++) await outcomeOf(late.find(randomUUID()));
+    clock.advance(1);
+    expect(await outcomeOf(late.find(own.appUuid))).toBe('key');
+    expect(late.stats().stale).toBe(0);
+    expect(await outcomeOf(late.find(caller.appUuid))).toBe('key');
+    expect(late.stats().stale).toBe(1);
+    expect(await outcomeOf(late.find(randomUUID()))).toBe('service_unavailable');
   });
 
   it('gives no stale key where that is switched off', async () => {

@@ -1,8 +1,12 @@
+import { Agent, createServer, type Server } from 'node:https';
+import { type AddressInfo } from 'node:net';
 import { MAuthConfigurationError } from '../../lib/mauth.errors.js';
 import { SecurityTokenClient } from '../../lib/keys/security-token-client.js';
+import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { VERSION } from '../../lib/version.js';
 import { settingsOf } from '../support/key-settings.js';
-import { MAuthServiceStandIn } from '../support/mauth-service.js';
+import { LOOPBACK_CERTIFICATE } from '../support/loopback-certificate.js';
+import { MAuthServiceStandIn, securityToken } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';
 
 const own = createTestApp();
@@ -97,6 +101,24 @@ describe('the client of the MAuth service', () => {
     expect(service.fetches(other)).toBe(3);
   });
 
+  it('does not ask what it cannot sign, and does not try that again', async () => {
+    let decryptions = 0;
+    const { settings } = settingsOf(own, { mauthUrl: service.url });
+    const signer = new MAuthSigner({
+      appUuid: own.appUuid,
+      privateKey: 'Y2lwaGVydGV4dA==',
+      decryptPrivateKey: () => Promise.reject(new Error(`no permission ${++decryptions}`)),
+    });
+    const mute = new SecurityTokenClient(settings, signer);
+    await expect(mute.fetch(other.appUuid)).rejects.toMatchObject({
+      code: 'service_unavailable',
+      message: expect.stringContaining('could not be signed') as string,
+    });
+    expect(decryptions).toBe(1);
+    expect(service.seenHeaders).toEqual([]);
+    mute.close();
+  });
+
   it('ends what is under way when it is closed', async () => {
     service.hang();
     const fetching = client.fetch(other.appUuid);
@@ -118,6 +140,50 @@ describe('the client of the MAuth service', () => {
     expect(await below.fetch(other.appUuid)).toBeUndefined();
     expect(seen).toEqual([`/behind/a/proxy/mauth/v7/security_tokens/${other.appUuid}.json`]);
     below.close();
+  });
+});
+
+describe('a MAuth service over https', () => {
+  let server: Server;
+  let mauthUrl: string;
+
+  beforeAll(async () => {
+    server = createServer(LOOPBACK_CERTIFICATE, (_request, response) => {
+      response.end(JSON.stringify(securityToken(other)));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    mauthUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  afterAll(() => void server.close());
+
+  it('is asked through an agent that knows its certificate authority', async () => {
+    const agent = new Agent({ ca: LOOPBACK_CERTIFICATE.cert });
+    const { settings, signer } = settingsOf(own, { mauthUrl, service: { agent } });
+    expect(await new SecurityTokenClient(settings, signer).fetch(other.appUuid)).toBeDefined();
+    agent.destroy();
+  });
+
+  it('is not believed with a certificate that nobody has signed', async () => {
+    const { settings, signer } = settingsOf(own, { mauthUrl });
+    const client = new SecurityTokenClient(settings, signer);
+    await expect(client.fetch(other.appUuid)).rejects.toMatchObject({
+      code: 'service_unavailable',
+      message: expect.stringContaining('DEPTH_ZERO_SELF_SIGNED_CERT') as string,
+    });
+    client.close();
+  });
+
+  it('keeps the agent that was given open when the client is closed', async () => {
+    const agent = new Agent({ ca: LOOPBACK_CERTIFICATE.cert, keepAlive: true });
+    const { settings, signer } = settingsOf(own, { mauthUrl, service: { agent } });
+    const [first, second] = [
+      new SecurityTokenClient(settings, signer),
+      new SecurityTokenClient(settings, signer),
+    ];
+    await first.fetch(other.appUuid);
+    first.close();
+    expect(await second.fetch(other.appUuid)).toBeDefined();
+    agent.destroy();
   });
 });
 

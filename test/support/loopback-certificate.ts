@@ -1,0 +1,21 @@
+/** A self-signed certificate of localhost and 127.0.0.1, valid until 2126, with its key: they prove nothing to anybody. */
+export const LOOPBACK_CERTIFICATE = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUK2Y/ZzoWk/DMKyt28dbyCwQNHgIwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjAyNDM1N1oYDzIxMjYxMDI5
+MDI0MzU3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQs4Jy1wa9TSpubDfSiq9yuatq1DKRoVQLPEwwNqvl1avNbKmUC1ApB
+g5sjMmUjixCOxA53qei95fx1wX4+dnMZo28wbTAdBgNVHQ4EFgQUKQO1pFyAv45+
+ZpfmRfanxBufW8YwHwYDVR0jBBgwFoAUKQO1pFyAv45+ZpfmRfanxBufW8YwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIgWYuy6aS+2lUVtmJfNm6unFvAkVkp4pifstHc4DqWxkQCIQD5
+mH2RfHWFZ+sVxwXVPG9qA6ZoFPY1YzjyoWqJb9efbw==
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgc8quk4SQpgV1vzZj
+E0MdRgbh2spdT+xGgjNCHJmmJwGhRANCAAQs4Jy1wa9TSpubDfSiq9yuatq1DKRo
+VQLPEwwNqvl1avNbKmUC1ApBg5sjMmUjixCOxA53qei95fx1wX4+dnMZ
+-----END PRIVATE KEY-----
+`,
+};
