@@ -19,7 +19,10 @@ export interface MAuthSecondLevelCache {
   get(key: string): Promise<unknown>;
   /** `ttl` in milliseconds. */
   set(key: string, value: string, ttl: number): Promise<unknown>;
+  /** Keyv's name for it. */
   delete?(key: string): Promise<unknown>;
+  /** The name of `@nestjs/cache-manager` for it. */
+  del?(key: string): Promise<unknown>;
 }
 
 /** How public keys are cached. */

@@ -286,12 +286,24 @@ describe('a second level that instances share', () => {
     expect(await outcomeOf(instance(broken).find(caller.appUuid))).toBe('key');
   });
 
-  it('need not be able to delete', async () => {
-    const simple = { get: () => Promise.resolve(undefined), set: () => Promise.resolve() };
-    const cache = instance(simple);
-    await cache.find(caller.appUuid);
-    cache.invalidate(caller.appUuid);
-    expect(await outcomeOf(cache.find(caller.appUuid))).toBe('key');
+  it.each([
+    ['delete', { delete: async (key: string) => store.entries.delete(key) }],
+    ['del', { del: async (key: string) => store.entries.delete(key) }],
+    ['neither', {}],
+  ])('forgets a revoked app, be its method to delete %s', async (_name, methods) => {
+    const simple = {
+      get: (key: string) => store.get(key),
+      set: (key: string, value: string, ttl: number) => store.set(key, value, ttl),
+      ...methods,
+    };
+    await instance(simple).find(caller.appUuid);
+    await settle(...instances);
+    const [first] = instances;
+    first?.invalidate(caller.appUuid);
+    await settle(...instances);
+    expect([...store.entries.values()].filter(Boolean)).toEqual([]);
+    await instance(simple).find(caller.appUuid);
+    expect(service.fetches()).toBe(2);
   });
 });
 
