@@ -98,7 +98,7 @@ describe.each<[string, Version]>([
   ])('is refused with %s', async (__, authentication) => {
     const { result, asked } = await authenticate(authentication);
     expect(result).toEqual(refused('malformed_headers'));
-    expect(asked).toEqual([]);
+    expect(asked).toStrictEqual([]);
   });
 
   it.each<[string, unknown]>([
@@ -146,13 +146,13 @@ describe.each<[string, Version]>([
     ])('and is refused with one that is %s, although it is signed so', async (__, uuid) => {
       const { result, asked } = await authenticate(signedAs(uuid));
       expect(result).toEqual(refused('malformed_headers'));
-      expect(asked).toEqual([]);
+      expect(asked).toStrictEqual([]);
     });
 
     it('and is accepted in upper case, which is signed as sent, looked up and reported in lower case', async () => {
       const { result, asked } = await authenticate(signedAs(appUuid.toUpperCase()));
       expect(result).toEqual(accepted(alice, version));
-      expect(asked).toEqual([appUuid]);
+      expect(asked).toStrictEqual([appUuid]);
     });
 
     it('and is refused when its case is another than the one that was signed', async () => {
@@ -191,7 +191,7 @@ describe.each<[string, Version]>([
     ])('and is refused with %s', async (__, base64) => {
       const { result, asked } = await authenticate(authenticationOf(version, alice.appUuid, base64));
       expect(result).toEqual(refused('malformed_headers'));
-      expect(asked).toEqual([]);
+      expect(asked).toStrictEqual([]);
     });
 
     it('and is refused in the alphabet for URLs', async () => {
@@ -246,7 +246,7 @@ describe.each<[string, Version]>([
       const { authenticator, asked } = createWorld();
       const request = { ...REQUEST, headers: headers as Record<string, string> };
       expect(await authenticator.authenticateRequest(request)).toEqual(refused(code));
-      expect(asked).toEqual([]);
+      expect(asked).toStrictEqual([]);
     });
   });
 

@@ -145,9 +145,9 @@ describe.each(VERSIONS)('A request signed with %s', (_, version) => {
     const { authenticator, asked } = createWorld();
     const headers = signedHeaders(version, alice);
     await authenticator.authenticateRequest({ ...REQUEST, url: '*', headers });
-    expect(asked).toEqual([]);
+    expect(asked).toStrictEqual([]);
     await authenticator.authenticateRequest({ ...REQUEST, headers });
-    expect(asked).toEqual([alice.appUuid]);
+    expect(asked).toStrictEqual([alice.appUuid]);
   });
 
   it.each<[string, Record<string, unknown>]>([

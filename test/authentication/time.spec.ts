@@ -67,7 +67,7 @@ describe.each<[string, Version]>([
   ])('is refused with %s, although it is signed so', async (__, spelling, now = Number(spelling)) => {
     const { result, asked } = await authenticate(spelling, now);
     expect(result).toEqual(refused('malformed_time'));
-    expect(asked).toEqual([]);
+    expect(asked).toStrictEqual([]);
   });
 
   it.each<[string, unknown]>([
@@ -94,7 +94,7 @@ describe.each<[string, Version]>([
   ])('%i seconds from now is in the window: %s', async (drift, isInside) => {
     const { result, asked } = await authenticate(String(NOW + drift), NOW);
     expect(result).toEqual(isInside ? accepted(alice, version) : refused('time_out_of_range'));
-    expect(asked).toEqual(isInside ? [alice.appUuid] : []);
+    expect(asked).toStrictEqual(isInside ? [alice.appUuid] : []);
   });
 
   it.each([

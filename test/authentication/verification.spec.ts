@@ -121,7 +121,7 @@ describe('A signature that does not match', () => {
     };
     const { authenticator, log } = authenticatorOf({ findNewer });
     expect(await authenticator.authenticateRequest(withNewer(version))).toEqual(accepted(alice, version));
-    expect(asked).toEqual([[alice.appUuid, alice.publicKey]]);
+    expect(asked).toStrictEqual([[alice.appUuid, alice.publicKey]]);
     expect(log.lines.filter((line) => line.startsWith('warn'))).toEqual([]);
   });
 
@@ -202,7 +202,7 @@ describe('In remote mode', () => {
     const { authenticator, asked, log } = remote(() => true);
     const request = { method: 'POST', url: '/a%2fb/../c?z=1&a=%2F', headers, body: Buffer.from([0, 255]) };
     expect(await authenticator.authenticateRequest(request)).toEqual(accepted(alice, 2));
-    expect(asked).toEqual([
+    expect(asked).toStrictEqual([
       {
         verb: 'POST',
         app_uuid: alice.appUuid,
@@ -222,7 +222,7 @@ describe('In remote mode', () => {
     const v1 = signedHeaders(1, alice);
     const request = { method: 'GET', url: '/a?b', headers: v1, body: null };
     expect(await authenticator.authenticateRequest(request)).toEqual(accepted(alice, 1));
-    expect(asked).toEqual([
+    expect(asked).toStrictEqual([
       {
         verb: 'GET',
         app_uuid: alice.appUuid,
@@ -268,7 +268,7 @@ describe('In remote mode', () => {
     expect(await authenticator.authenticateRequest({ ...REQUEST, url, headers })).toEqual(
       refused('malformed_request'),
     );
-    expect(asked).toEqual([]);
+    expect(asked).toStrictEqual([]);
   });
 
   it.each([
@@ -280,7 +280,7 @@ describe('In remote mode', () => {
     const verification = authenticator.beginRequest({ ...REQUEST, headers, ...change });
     verification.update(Buffer.from('x'));
     expect(await verification.findKey()).toEqual(refused(code));
-    expect(asked).toEqual([]);
+    expect(asked).toStrictEqual([]);
     expect(log.lines.at(-1)).toContain(`(${code})`);
   });
 
@@ -301,6 +301,6 @@ describe('In remote mode', () => {
     const { authenticator, asked } = remote(() => true);
     const response = { status: 200, headers: bad, body: '' };
     expect(await authenticator.authenticateResponse(response)).toEqual(refused('signature_mismatch'));
-    expect(asked).toEqual([]);
+    expect(asked).toStrictEqual([]);
   });
 });

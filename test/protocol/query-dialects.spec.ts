@@ -28,7 +28,7 @@ describe('The texts that other clients sign for a query', () => {
     ['a slash in an escape that is none', '%/2F', ['%25/2F=']],
     ['a pair of nothing, which is no empty piece', 'a&=', []],
   ])('%s: %j', (_, query, texts) => {
-    expect(dialectQueries(query)).toEqual(texts);
+    expect(dialectQueries(query)).toStrictEqual(texts);
   });
 
   it('never hold the canonical one, nor one of them twice', () => {
