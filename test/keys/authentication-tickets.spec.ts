@@ -33,7 +33,6 @@ const start = (options: Partial<MAuthOptions> = {}) => {
   const { settings, signer } = settingsOf(own, {
     mauthUrl: service.url,
     mode: 'remote',
-    service: { deadlineMs: DEADLINE_MS },
     ...options,
   });
   tickets = new AuthenticationTicketClient(settings, signer);
@@ -150,6 +149,7 @@ describe('an authentication ticket', () => {
   });
 
   it('is 503 within the deadline while the service hangs', async () => {
+    start({ service: { deadlineMs: DEADLINE_MS } });
     service.hang();
     const request = await signed();
     const [result, took] = await timed(() => authenticator.authenticateRequest(request));

@@ -9,7 +9,8 @@ import { settingsOf } from '../support/key-settings.js';
 import { MAuthServiceStandIn, securityToken, type Answer } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';
 
-const DEADLINE_MS = 300;
+/** Short where the deadline itself decides; long where an answer must arrive also on a busy machine. */
+const deadlineFor = (decision: string): number => (decision === 'service_unavailable' ? 300 : 2000);
 const GRACE_MS = 300;
 const MAX_GROWTH = 20 * 1024 * 1024;
 
@@ -267,10 +268,10 @@ describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
   it.each(FAULTS)('%s: %s', async (name, decision, fault) => {
     service.answerWith(fault);
     const before = process.memoryUsage().rss;
-    const { result, took } = await authenticate(service.url);
+    const { result, took } = await authenticate(service.url, decision);
     expect(decisionOf(result)).toBe(decision);
     expect(statusOf(result)).toBe(expectedStatus(decision));
-    expect(took).toBeLessThan(DEADLINE_MS + GRACE_MS);
+    expect(took).toBeLessThan(deadlineFor(decision) + GRACE_MS);
     if (/200 MB|without end|endless|bomb/.test(name))
       expect(process.memoryUsage().rss - before).toBeLessThan(MAX_GROWTH);
   });
@@ -280,13 +281,13 @@ describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
     const { result, took } = await authenticate(service.url);
     await service.comeBack();
     expect(decisionOf(result)).toBe('service_unavailable');
-    expect(took).toBeLessThan(DEADLINE_MS + GRACE_MS);
+    expect(took).toBeLessThan(deadlineFor('service_unavailable') + GRACE_MS);
   });
 
   it('has a name that nobody knows: service_unavailable', async () => {
     const { result, took } = await authenticate('https://mauth.invalid');
     expect(decisionOf(result)).toBe('service_unavailable');
-    expect(took).toBeLessThan(DEADLINE_MS + GRACE_MS);
+    expect(took).toBeLessThan(deadlineFor('service_unavailable') + GRACE_MS);
   });
 
   it('speaks no TLS where https is asked for: service_unavailable', async () => {
@@ -296,8 +297,11 @@ describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
 });
 
 /** One request of the caller, authenticated by an application that has just started. */
-async function authenticate(mauthUrl: string): Promise<{ result: MAuthResult; took: number }> {
-  const { settings, signer } = settingsOf(own, { mauthUrl, service: { deadlineMs: DEADLINE_MS } });
+async function authenticate(
+  mauthUrl: string,
+  decision = 'service_unavailable',
+): Promise<{ result: MAuthResult; took: number }> {
+  const { settings, signer } = settingsOf(own, { mauthUrl, service: { deadlineMs: deadlineFor(decision) } });
   const keys = createPublicKeys(settings, signer);
   const authenticator = new MAuthAuthenticator({ settings, keys });
   const request = { method: 'GET', url: '/studies?page=1' };
