@@ -302,9 +302,28 @@ describe('A response', () => {
   });
 });
 
-it('An authenticator without a source of keys is a configuration error that names the remedy', () => {
+describe('An authenticator without a source of keys is a configuration error that names the remedy', () => {
   const options = { appUuid: alice.appUuid, privateKey: alice.privateKeyPem };
-  expect(() => new MAuthAuthenticator(options)).toThrow(
-    /`mauthUrl` \(environment: MAUTH_URL\) or `findPublicKey`/,
-  );
+
+  it('in local mode', () => {
+    expect(() => new MAuthAuthenticator(options)).toThrow(
+      expect.objectContaining({
+        name: 'MAuthConfigurationError',
+        message:
+          'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; set one of them.',
+      }),
+    );
+    expect(new MAuthAuthenticator({ ...options, mauthUrl: 'https://mauth.example.com' })).toBeDefined();
+  });
+
+  it('in remote mode, where only the MAuth service can tell', () => {
+    const remote = { ...options, mode: 'remote', findPublicKey: () => alice.publicKey } as const;
+    expect(() => new MAuthAuthenticator(remote)).toThrow(
+      expect.objectContaining({
+        name: 'MAuthConfigurationError',
+        message: 'MAuth option `mauthUrl` (environment: MAUTH_URL) is required in remote mode; set it.',
+      }),
+    );
+    expect(new MAuthAuthenticator({ ...remote, mauthUrl: 'https://mauth.example.com' })).toBeDefined();
+  });
 });
