@@ -166,7 +166,6 @@ class SignedExchange {
       // Settled in `url`.
       baseURL: undefined,
       params: undefined,
-      paramsSerializer: undefined,
       ...withoutRedirects(this.config),
     });
   }

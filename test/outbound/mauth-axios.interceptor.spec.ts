@@ -143,6 +143,17 @@ describe('MAuthAxiosInterceptor', () => {
     },
   );
 
+  it('lets each transform run once', async () => {
+    const client = newClient();
+    MAuthAxiosInterceptor.attach(client, newSigner());
+    const { data } = await client.post('/', 'sent', {
+      transformRequest: (body: string) => `${body}!`,
+      transformResponse: (body: string) => `${body}?`,
+    });
+    expect([server.last.body.toString(), data]).toEqual(['sent!', 'received?']);
+    expectAuthentic(server.last, app);
+  });
+
   it('leaves the config as interceptors, errors and answers know it', async () => {
     const client = newClient();
     MAuthAxiosInterceptor.attach(client, newSigner());

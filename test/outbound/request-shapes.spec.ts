@@ -468,6 +468,10 @@ describe.each<AdapterName>(['http', 'fetch', 'function'])(
           expect(second.body.equals(first.body)).toBe(true);
         }
         expect(second.body.length).toBe(first.body.length);
+        const [type, boundary] = (second.headers['content-type'] ?? '').split(/; ?boundary=/);
+        expect(first.headers['content-type'] ?? '').toMatch(type);
+        if (boundary !== undefined)
+          expect(second.body.toString('latin1').startsWith(`--${boundary}\r\n`)).toBe(true);
       }
     });
   },
