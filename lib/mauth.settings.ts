@@ -56,7 +56,8 @@ export function resolveSettings(options: MAuthOptions): MAuthSettings {
   } = result.output;
   if (privateKey && privateKeyFile)
     throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
-  if (!privateKey && !privateKeyFile && !rest.findPublicKey) {
+  // In remote mode the MAuth service is asked even where `findPublicKey` is set, and what it is asked must be signed.
+  if (!privateKey && !privateKeyFile && (!rest.findPublicKey || rest.mode === 'remote')) {
     throw wrong('privateKey', 'or `privateKeyFile` is required to sign; set one of them.');
   }
   return frozen({ ...rest, mauthUrl: rest.mauthUrl?.replace(/\/+$/, '') });

@@ -245,6 +245,11 @@ describe('Options', () => {
     expect(resolve({ appUuid, findPublicKey: () => undefined }).appUuid).toBe(appUuid);
   });
 
+  it('need a private key in remote mode also where `findPublicKey` is set, for questions are signed', () => {
+    const remote = { appUuid: app.appUuid, findPublicKey: () => undefined, mode: 'remote' };
+    expect(() => resolve({ ...remote, mauthUrl: 'https://mauth.example.com' })).toThrow(/`privateKey`/);
+  });
+
   it('take one private key, not two', () => {
     expect(() => resolveWith({ privateKeyFile: 'x' })).toThrow(
       'and `privateKeyFile` are both set; keep one of them.',
