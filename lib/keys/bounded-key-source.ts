@@ -9,6 +9,12 @@ import { type DatedKey } from './shared-key-store.js';
 /** The source was not asked: too much is under way, or it is being left alone. Says nothing about the app. */
 export class NotAskedError extends MAuthUnableToAuthenticateError {}
 
+/**
+ * Of the deadline, what is left for the source itself after waiting for a turn. A look-up that starts with less would
+ * fail for our own haste, and make the source look as if it were down.
+ */
+const SHARE_OF_SERVICE = 0.5;
+
 /** A source of public keys that is never asked too much at once, and hardly at all while it is down. */
 export class BoundedKeySource {
   /** How often the source was asked, and how many of these ended without an answer that could be used. */
@@ -40,10 +46,11 @@ export class BoundedKeySource {
    * @throws NotAskedError, or MAuthUnableToAuthenticateError as the source throws it
    */
   async ask(appUuid: string, kind: LookupKind, started: number): Promise<DatedKey | undefined> {
-    const remaining = () => Math.max(1, this.#settings.service.deadlineMs - (performance.now() - started));
+    const { deadlineMs } = this.#settings.service;
+    const remaining = () => Math.max(1, deadlineMs - (performance.now() - started));
     this.#assertMayAsk();
     try {
-      return await this.#slots.run(kind, remaining(), async () => {
+      return await this.#slots.run(kind, remaining() - deadlineMs * SHARE_OF_SERVICE, async () => {
         this.#assertMayAsk();
         return await this.#fetch(appUuid, remaining());
       });

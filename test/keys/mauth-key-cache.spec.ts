@@ -405,4 +405,21 @@ describe('a flood of made-up apps', () => {
     keys.close();
     await service.close();
   });
+
+  it('that waits for its turn does not make a slow service look as if it were down', async () => {
+    const service = await MAuthServiceStandIn.start({ apps: [own, caller] });
+    const { settings, signer } = settingsOf(own, {
+      mauthUrl: service.url,
+      service: { deadlineMs: 1000, maxOpenFetches: 10 },
+    });
+    const keys = createPublicKeys(settings, signer) as MAuthKeyCache;
+    service.answerWith((_request, response) => void setTimeout(() => response.writeHead(404).end(), 200));
+    const flood = Array.from({ length: 100 }, () => outcomeOf(keys.find(randomUUID())));
+    expect(new Set(await Promise.all(flood))).toEqual(new Set(['unknown', 'too_many_lookups']));
+    service.answerWith(undefined);
+    expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
+    expect(keys.stats().failures).toBe(0);
+    keys.close();
+    await service.close();
+  });
 });
