@@ -131,7 +131,11 @@ export class InboundAuthenticator {
     const bodyFailure = await arrival.body?.hold(maxBodyBytes);
     if (bodyFailure) return this.#refuse(arrival, bodyFailure);
     arrival.body?.flush();
-    return verification.conclude();
+    const verdict = verification.conclude();
+    const result = verdict instanceof Promise ? await verdict : verdict;
+    // While the signature was verified the caller may have gone away, and with it the bytes that were held.
+    const lost = result.authentic ? arrival.body?.failure : undefined;
+    return lost ? this.#refuse(arrival, lost) : result;
   }
 
   /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */

@@ -70,6 +70,11 @@ export class WireBody {
     return this.#received;
   }
 
+  /** Why the bytes are not all at hand (any more). */
+  get failure(): BodyFailure | undefined {
+    return this.#failure;
+  }
+
   /** Takes bytes that came before this object and are still in the stream; `ended` = no more will come. */
   adopt(chunks: readonly Uint8Array[], ended: boolean): void {
     for (const chunk of chunks) {
@@ -89,6 +94,7 @@ export class WireBody {
     if (this.#failure) return this.#failure;
     // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
     const isHeld = !this.#isComplete || !this.#request.readableDidRead;
+    if (isHeld && this.#request.destroyed) this.#fail(ABORTED);
     this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
     if (Math.max(this.#received, contentLength(this.#request)) > this.#limit) this.#fail(TOO_LARGE);
     this.#held = new HeldBytes(this.#options.budget, this.#kept ? undefined : this.#options.onBytes);
@@ -104,8 +110,8 @@ export class WireBody {
   /** Hands `onBytes` what it has not got yet. */
   flush(): void {
     if (this.#kept) {
-      for (const piece of this.#kept.pieces()) this.#options.onBytes(piece);
-      this.#kept.free();
+      // They count until the verdict: whoever gets them keeps them until then.
+      for (const piece of this.#kept.handOver()) this.#options.onBytes(piece);
       for (const piece of this.#held?.pieces() ?? []) this.#options.onBytes(piece);
     } else {
       const last = this.#held?.lastPiece();
@@ -116,6 +122,7 @@ export class WireBody {
   /** The request is authentic: whoever reads it gets every byte. */
   release(): void {
     this.#flow = 'passed';
+    this.#kept?.free();
     clearTimeout(this.#timer);
     if (this.#held) {
       for (const piece of this.#held.handOver()) this.#push.call(this.#request, piece);
@@ -206,8 +213,9 @@ export class WireBody {
 
   #closed(): void {
     clearTimeout(this.#timer);
-    // A parsed request closes before the guard comes, so what is kept has to wait for `flush()`.
-    if (this.#isComplete) this.#held?.free();
+    // A parsed request closes before the guard comes, so what is kept has to wait for `flush()`. Bytes that are held
+    // are for a reader who would now get none of them.
+    if (this.#isComplete && this.#flow !== 'held') this.#held?.free();
     else this.#fail(ABORTED);
   }
 
@@ -215,9 +223,9 @@ export class WireBody {
   #answered(): void {
     if (this.#flow === 'dropped') return;
     clearTimeout(this.#timer);
-    this.#kept?.free();
+    // Without its kept bytes, and with bytes that pass unseen from now on, the body would be taken for another one.
+    if (this.#flow === 'observed' || this.#flow === 'held') this.#fail(ABORTED);
     if (this.#flow === 'observed') this.#flow = 'passed';
-    if (this.#flow === 'held') this.#fail(ABORTED);
     // Node reads away what nobody wanted, but not once somebody has made the socket flow, as `#pull` did.
     const { readableFlowing } = this.#request;
     const isUnread = readableFlowing === null && this.#request.listenerCount('readable') === 0;
