@@ -4,6 +4,7 @@ import { type INestApplication } from '@nestjs/common';
 import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
 import { bytes } from '../support/body-kinds.js';
 import {
+  caller,
   PLATFORM_NAMES,
   startInboundApp,
   type InboundApp,
@@ -235,6 +236,31 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       expect(code ? app.codes() : []).toEqual(code ? [code] : []);
       expect(deliveries).toEqual([]);
       expect((await sendSigned({ port, headers: OCTETS, body })).status).toBe(200);
+    });
+  });
+
+  describe('a caller that goes away while its key is looked up', () => {
+    it.each([
+      ['with all of its body sent', 1000],
+      ['with a part of its body sent', 2000],
+    ])('%s leaves nothing behind', async (_, announced) => {
+      let isAsked = false;
+      const findPublicKey = async () => {
+        isAsked = true;
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        return caller.publicKey;
+      };
+      const { port, deliveries, outcomes } = await start({ options: { findPublicKey } });
+      const connection = await connected(port);
+      const signature = await signatureOf({ path: '/ignore', body: bytes(1000) });
+      await connection.writeHead('POST /ignore', { ...OCTETS, ...signature, 'content-length': announced });
+      await connection.write(bytes(1000));
+      await eventually(() => expect(isAsked).toBe(true));
+      connection.destroy();
+      await eventually(() =>
+        expect(outcomes).toEqual([{ authentic: false, status: 400, code: 'body_aborted' }]),
+      );
+      expect(deliveries).toEqual([]);
     });
   });
 

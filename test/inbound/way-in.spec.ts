@@ -355,7 +355,7 @@ describe('The way in on Fastify alone', () => {
         .getHttpAdapter()
         .getInstance()
         .addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-    const options = { body: { maxHeldBytes: 500_000, timeoutMs: 300 } };
+    const options = { body: { maxHeldBytes: 500_000, timeoutMs: 1500 } };
     running = await startInboundApp('Fastify', {
       adapter,
       prepare: streams,

@@ -40,7 +40,8 @@ export const PLATFORM_NAMES: readonly PlatformName[] = ['Express', 'Fastify'];
 
 /** The app that calls, known to every application that is started here. */
 export const caller: TestApp = createTestApp();
-const service = createTestApp();
+/** The app that is called. */
+export const service: TestApp = createTestApp();
 
 export function createAdapter(platform: PlatformName, fastifyOptions: object = {}): AbstractHttpAdapter {
   if (platform === 'Express') return new ExpressAdapter();
@@ -150,6 +151,7 @@ export async function startInboundApp(
   const witness = new Witness();
   const complete: MAuthOptions = {
     appUuid: service.appUuid,
+    privateKey: service.privateKey,
     findPublicKey: (appUuid) => (appUuid === caller.appUuid ? caller.publicKey : undefined),
     logAttempts: false,
     logger: witness.logger,
