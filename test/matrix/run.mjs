@@ -111,6 +111,7 @@ function runLeg(nest, major) {
     node,
     [
       bin('jest/bin/jest.js'),
+      '--maxWorkers=100%',
       '--json',
       `--outputFile=${report}`,
       '--testPathIgnorePatterns',
