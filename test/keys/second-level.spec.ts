@@ -10,6 +10,9 @@ import { hasRedisServer, RedisServer } from '../support/redis-server.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
 import { createTestApp } from '../support/test-app.js';
 
+// Bounds of real time are tested: a machine that pauses gets a second try, and says so.
+jest.retryTimes(2, { logErrorsBeforeRetry: true });
+
 const own = createTestApp();
 const caller = createTestApp();
 const nextCaller = createTestApp(caller.appUuid);

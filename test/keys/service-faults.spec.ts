@@ -14,6 +14,9 @@ const deadlineFor = (decision: string): number => (decision === 'service_unavail
 const GRACE_MS = 300;
 const MAX_GROWTH = 20 * 1024 * 1024;
 
+// Bounds of real time are tested: a machine that pauses gets a second try, and says so.
+jest.retryTimes(2, { logErrorsBeforeRetry: true });
+
 const own = createTestApp();
 const caller = createTestApp();
 const stranger = createTestApp();
