@@ -107,7 +107,7 @@ export interface MAuthOptions {
    * NUL, absolute-form targets); `protocol` leaves them to the signature alone. Default `strict`.
    */
   pathPolicy?: 'strict' | 'protocol';
-  /** Path and query as the caller sent them, for proxies that rewrite them. It gets the framework's request. */
+  /** Path and query as the caller sent them, for proxies that rewrite them. It gets Node's request. */
   requestTarget?: (request: unknown) => string;
   /** Status of the answer when authenticity could not be decided; 500 is what older clients answer. Default 503. */
   undecidedStatus?: 503 | 500;

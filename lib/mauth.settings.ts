@@ -188,8 +188,13 @@ function frozen({
     logger,
     now,
     keys: Object.freeze(keys),
-    service: Object.freeze(service),
+    service: Object.freeze(withHiddenAgent(service)),
     body: Object.freeze(body),
     apps: Object.freeze(apps),
   });
+}
+
+/** An agent may hold a client key, and settings are made to be shown. */
+function withHiddenAgent({ agent, ...service }: Checked['service']): MAuthSettings['service'] {
+  return Object.defineProperty(service, 'agent', { value: agent, enumerable: false });
 }

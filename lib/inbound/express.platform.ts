@@ -5,6 +5,12 @@ import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js
 /** What Express adds to Node's request. */
 type ExpressRequest = IncomingMessage & { originalUrl?: string; route?: unknown };
 
+/** A middleware, a route or a mounted router, in the order in which Express calls them. */
+interface ExpressLayer {
+  readonly route?: unknown;
+  readonly handle?: { readonly stack?: unknown };
+}
+
 type Next = (error?: unknown) => void;
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
 
@@ -39,6 +45,13 @@ export class ExpressPlatform implements InboundPlatform {
 
   isRouted(request: ExpressRequest): boolean {
     return request.route !== undefined;
+  }
+
+  hasEarlierRoutes(): boolean {
+    const { router } = this.#adapter.getInstance() as { router?: { stack?: ExpressLayer[] } };
+    return (router?.stack ?? []).some(
+      ({ route, handle }) => route !== undefined || Array.isArray(handle?.stack),
+    );
   }
 
   /**

@@ -56,6 +56,10 @@ export class FastifyPlatform implements InboundPlatform {
     return request.url ?? '';
   }
 
+  hasEarlierRoutes(): boolean {
+    return false; // The hooks see what was registered before them, too.
+  }
+
   isRouted(request: IncomingMessage): boolean {
     return this.#routed.has(request);
   }

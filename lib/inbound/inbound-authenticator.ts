@@ -98,6 +98,12 @@ export class InboundAuthenticator {
     }
     this.#platform = platform;
     const door = this.#door;
+    if (door && platform.hasEarlierRoutes()) {
+      this.#settings.logger.error(
+        'MAuth: routes were registered on the HTTP server instance before the application was created, so they stand ' +
+          "in front of the door of `protect: 'everything'` and answer unsigned requests; register them afterwards.",
+      );
+    }
     platform.install({
       arrive: (exchange) => this.#reception.receive(platform, exchange),
       ...(door && {

@@ -16,6 +16,8 @@ export interface InboundEntry {
 export interface InboundPlatform {
   /** Puts the entry in front of the application; to be called before body parsers are installed. */
   install(entry: InboundEntry): void;
+  /** Whether the application brought routes along that stand in front of whatever is installed now. */
+  hasEarlierRoutes(): boolean;
   /** Path and query as the caller sent them, as far as this can be told from the request. */
   sentTarget(request: IncomingMessage): string;
   /** Path and query as the application routes them. */
