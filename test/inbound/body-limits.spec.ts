@@ -1,4 +1,4 @@
-import { Agent } from 'node:http';
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type INestApplication } from '@nestjs/common';
 import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
@@ -22,13 +22,14 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
   const connections: RawConnection[] = [];
 
   async function start(options: InboundAppOptions = {}): Promise<InboundApp> {
-    const streams = (app: INestApplication) => {
-      if (platform !== 'Fastify') return;
-      const instance = (app as NestFastifyApplication).getHttpAdapter().getInstance();
-      instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-    };
-    running = await startInboundApp(platform, { prepare: streams, ...options });
+    running = await startInboundApp(platform, { prepare: acceptStreams, ...options });
     return running;
+  }
+
+  function acceptStreams(app: INestApplication): void {
+    if (platform !== 'Fastify') return;
+    const instance = (app as NestFastifyApplication).getHttpAdapter().getInstance();
+    instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   }
 
   function oneConnection(): Agent {
@@ -247,7 +248,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       let isAsked = false;
       const findPublicKey = async () => {
         isAsked = true;
-        await new Promise((resolve) => setTimeout(resolve, 150));
+        await new Promise((resolve) => setTimeout(resolve, 400));
         return caller.publicKey;
       };
       const { port, deliveries, outcomes } = await start({ options: { findPublicKey } });
@@ -256,6 +257,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       await connection.writeHead('POST /ignore', { ...OCTETS, ...signature, 'content-length': announced });
       await connection.write(bytes(1000));
       await eventually(() => expect(isAsked).toBe(true));
+      await new Promise((resolve) => setTimeout(resolve, 100)); // for what was sent to come in
       connection.destroy();
       await eventually(() =>
         expect(outcomes).toEqual([{ authentic: false, status: 400, code: 'body_aborted' }]),
@@ -265,6 +267,26 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
   });
 
   describe('after a refusal', () => {
+    it.each([
+      ['that was held', 100_000],
+      ['that was in the stream already', 10],
+    ])('the stream of a body %s ends, for those who wait for that', async (_, length) => {
+      let ended = 0;
+      const { port } = await start({
+        prepare: (nest) => {
+          acceptStreams(nest);
+          nest.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => {
+            request.once('end', () => ended++);
+            next();
+          });
+        },
+      });
+      const signature = await signatureOf({ body: bytes(length + 1) });
+      const refused = await sendBytes({ port, body: bytes(length), headers: { ...OCTETS, ...signature } });
+      expect(refused.status).toBe(401);
+      await eventually(() => expect(ended).toBe(1));
+    });
+
     it.each([
       ['an early one', { 'mcc-time': '1' }],
       ['an unknown app', 'unknown'],

@@ -1,9 +1,11 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type INestApplication } from '@nestjs/common';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
 import { bytes, flipped } from '../support/body-kinds.js';
 import { caller, PLATFORM_NAMES, service, startInboundApp, type InboundApp } from '../support/inbound-app.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
+import { RawConnection } from '../support/raw-connection.js';
 import { sendBytes, sendSigned, signatureOf } from '../support/signed-http.js';
 
 const KINDS = [
@@ -22,6 +24,11 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
     beforeAll(async () => {
       mauth = await MAuthServiceStandIn.start({ apps: [caller, service] });
       const streams = (nest: INestApplication) => {
+        nest.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+          if (!request.url?.startsWith('/early')) return next();
+          request.resume();
+          response.end('answered before the body is there');
+        });
         if (platform !== 'Fastify') return;
         const instance = (nest as NestFastifyApplication).getHttpAdapter().getInstance();
         instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -40,6 +47,23 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
     afterAll(async () => {
       await app.close();
       await mauth.close();
+    });
+
+    it('do not count any more once the answer is out', async () => {
+      if (protect === 'everything') return; // The door reads the body before anybody can answer.
+      const connection = await RawConnection.open(app.port);
+      const body = bytes(10_000);
+      await connection.writeHead('POST /early', {
+        ...(await signatureOf({ path: '/early', body })),
+        'content-length': body.length,
+      });
+      await connection.write(body.subarray(0, 5000));
+      expect((await connection.answer())?.status).toBe(200);
+      await connection.write(body.subarray(5000));
+      await connection.writeHead('GET /early');
+      expect((await connection.answer())?.status).toBe(200);
+      expect(HeldBytesBudget.held).toBe(0);
+      connection.destroy();
     });
 
     it('count against the budget of the process until the service has answered', async () => {
