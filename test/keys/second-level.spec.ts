@@ -4,7 +4,7 @@ import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions, type MAuthSecondLevelCache } from '../../lib/mauth.options.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';
-import { outcomeOf, settle, timed, until } from '../support/lookups.js';
+import { findAll, outcomeOf, settle, timed, until } from '../support/lookups.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { hasRedisServer, RedisServer } from '../support/redis-server.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
@@ -125,6 +125,20 @@ describe('a second level that instances share', () => {
       await settle(...instances);
     }
     expect(service.fetches() - before).toBe(1);
+  });
+
+  it('is no reason to put off a refresh: its entry is as old as the key in memory', async () => {
+    const cache = instance(store);
+    const apps = Array.from({ length: 60 }, () => randomUUID());
+    for (const appUuid of apps) service.register({ ...caller, appUuid });
+    await findAll(cache, apps);
+    await settle(cache);
+    clock.advance(255); // About half of them are due.
+    await findAll(cache, apps);
+    await settle(cache);
+    expect(cache.stats().fetches).toBeGreaterThan(apps.length);
+    await findAll(cache, apps);
+    expect(cache.stats().pending).toBe(0);
   });
 
   it('tells the others of a revocation as soon as they refresh', async () => {
