@@ -1,6 +1,7 @@
-import { constants, createHash, privateEncrypt, sign } from 'node:crypto';
+import { constants, createHash, createPrivateKey, createPublicKey, privateEncrypt, sign } from 'node:crypto';
 import { MAuthAuthenticator, type MAuthOptions } from '../../lib/core.js';
-import { createTestApp, type TestApp } from '../support/test-app.js';
+import { type TestApp } from '../support/test-app.js';
+import apps from './apps.json';
 import { RecordedLog } from './recorded-log.js';
 
 /** Seconds since 1970; what the clocks of these tests show. */
@@ -71,7 +72,7 @@ export function signedHeaders(
 export const REQUEST = { method: 'POST', url: '/studies', body: '{}' } as const;
 
 /** A world of a few apps: an authenticator that knows them, its log, and whose keys it asked for. */
-export function createWorld(options: Partial<MAuthOptions> = {}, apps = [alice, bob]) {
+export function createWorld(options: Partial<MAuthOptions> = {}, known = [alice, bob]) {
   const log = new RecordedLog();
   const asked: string[] = [];
   const authenticator = new MAuthAuthenticator({
@@ -80,15 +81,23 @@ export function createWorld(options: Partial<MAuthOptions> = {}, apps = [alice, 
     now: () => NOW * 1000,
     findPublicKey: (appUuid) => {
       asked.push(appUuid);
-      return apps.find((app) => app.appUuid === appUuid)?.publicKey;
+      return known.find((app) => app.appUuid === appUuid)?.publicKey;
     },
     ...options,
   });
   return { authenticator, log, asked };
 }
 
-export const alice = createTestApp('a11ce000-1111-4111-8111-abcdefabcdef');
-export const bob = createTestApp('b0b00000-2222-4222-8222-abcdefabcdef');
+export const alice = knownApp(apps.alice);
+export const bob = knownApp(apps.bob);
+
+/** An app whose key is always the same, so that its signatures are, too: what a property test finds can be found again. */
+function knownApp({ appUuid, privateKeyPem }: { appUuid: string; privateKeyPem: string }): TestApp {
+  const privateKey = createPrivateKey(privateKeyPem);
+  const publicKey = createPublicKey(privateKey);
+  const publicKeyPem = publicKey.export({ format: 'pem', type: 'spki' }).toString();
+  return { appUuid, privateKey, publicKey, publicKeyPem, privateKeyPem };
+}
 
 export const refused = (code: string) => ({ authentic: false, status: 401, code });
 export const undecided = (code: string) => ({ authentic: false, status: 503, code });
