@@ -49,7 +49,7 @@ describe.each(PLATFORM_NAMES)('A body that the MAuth service is asked about on %
     };
     const app = await startInboundApp(platform, {
       options: { mode: 'remote', mauthUrl, privateKey },
-      prepare: (nest: INestApplication) => nest.useGlobalGuards(slow as never),
+      prepare: (nest: INestApplication) => nest.useGlobalGuards(slow),
     });
     try {
       const body = '{"evil":true}';
