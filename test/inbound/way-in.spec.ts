@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:http2';
+import { Readable } from 'node:stream';
 import { Controller, HttpCode, Post, Req, UseGuards, type INestApplication } from '@nestjs/common';
 import { HttpAdapterHost, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -192,6 +193,15 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     ]);
   });
 
+  it('refuses an ambiguous path also where `requestTarget` tells another one', async () => {
+    const options = { requestTarget: () => '/outside' };
+    const { port, logger } = await start({ options, door: { protect: 'everything' } });
+    const headers = await signatureOf({ method: 'GET', path: '/outside' });
+    expect((await sendBytes({ port, method: 'GET', path: '/no/..%2freceive', headers })).status).toBe(401);
+    expect(logger.lines.map(({ message }) => message)).toEqual([expect.stringContaining('(ambiguous_path)')]);
+    expect((await sendBytes({ port, method: 'GET', path: '/receive', headers })).status).toBe(200);
+  });
+
   it('accepts what the policy calls ambiguous when `pathPolicy` is `protocol`', async () => {
     const strict = await start();
     expect((await sendSigned({ port: strict.port, path: '/receive%5c' })).status).toBe(404);
@@ -334,7 +344,7 @@ describe('The way in on Fastify alone', () => {
     'verifies what is injected without a server (%s)',
     async (protect) => {
       running = await startInboundApp('Fastify', { door: { protect, exempt: [] } });
-      const inject = (payload: Buffer, headers: object) =>
+      const inject = (payload: Buffer | Readable, headers: object) =>
         (running?.app as NestFastifyApplication).inject({
           method: 'POST',
           url: '/receive',
@@ -345,6 +355,10 @@ describe('The way in on Fastify alone', () => {
       expect((await inject(BODY, signature)).statusCode).toBe(200);
       expect((await inject(Buffer.from('{"a":2}'), signature)).statusCode).toBe(401);
       expect((await inject(BODY, {})).statusCode).toBe(401);
+      // A stream comes without a header that announces it.
+      expect((await inject(Readable.from([BODY]), signature)).statusCode).toBe(200);
+      const signedEmpty = await signatureOf({});
+      expect((await inject(Readable.from([BODY]), signedEmpty)).statusCode).toBe(401);
     },
   );
 
