@@ -17,7 +17,9 @@ let failed = stepsFailed;
 for (const name of reports) {
   const report = JSON.parse(readFileSync(new URL(name, folder), 'utf8'));
   const skipped = report.numPendingTests + report.numTodoTests;
-  console.log(`${name}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${skipped} skipped`);
+  console.log(
+    `${name}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${skipped} skipped`,
+  );
   for (const { fullName, status } of report.testResults.flatMap(({ assertionResults }) => assertionResults))
     if (status !== 'passed') console.log(`  ${status}: ${fullName}`);
   passed += report.numPassedTests;

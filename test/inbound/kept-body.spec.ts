@@ -40,7 +40,9 @@ describe.each(PLATFORM_NAMES)('A body that the MAuth service is asked about on %
     const hasLeft = new Promise<void>((resolve) => (leave = resolve));
     const slow = {
       canActivate: async (context: { switchToHttp(): { getResponse<T>(): T } }) => {
-        const found = context.switchToHttp().getResponse<{ raw?: NodeJS.EventEmitter } & NodeJS.EventEmitter>();
+        const found = context
+          .switchToHttp()
+          .getResponse<{ raw?: NodeJS.EventEmitter } & NodeJS.EventEmitter>();
         (found.raw ?? found).once('close', leave);
         reached();
         await hasLeft;
@@ -64,7 +66,10 @@ describe.each(PLATFORM_NAMES)('A body that the MAuth service is asked about on %
       connection.destroy();
       await hasLeft;
       await new Promise((resolve) => setTimeout(resolve, 300));
-      expect({ deliveries: app.deliveries, emptyBodiesAsked: asked.filter((length) => length === 0) }).toEqual({
+      expect({
+        deliveries: app.deliveries,
+        emptyBodiesAsked: asked.filter((length) => length === 0),
+      }).toEqual({
         deliveries: [],
         emptyBodiesAsked: [],
       });
