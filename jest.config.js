@@ -3,8 +3,8 @@ module.exports = {
   rootDir: __dirname,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  // They need a packed tarball and a registry: npm run check:package.
-  testPathIgnorePatterns: ['/node_modules/', '/test/package/'],
+  // One needs a packed tarball (npm run check:package), the other a process of its own (npm run test:memory).
+  testPathIgnorePatterns: ['/node_modules/', '/test/package/', '/test/memory/'],
   testEnvironment: 'node',
   transform: {
     '^.+\\.[cm]?[jt]s$': [

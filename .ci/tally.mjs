@@ -9,7 +9,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 const [stepsPassed, stepsFailed] = process.argv.slice(2).map(Number);
 const folder = new URL('../reports/', import.meta.url);
 const reports = existsSync(folder)
-  ? readdirSync(folder).filter((name) => /^(tests|package|nest-.*)\.json$/.test(name))
+  ? readdirSync(folder).filter((name) => /^(tests|memory|package|nest-.*)\.json$/.test(name))
   : [];
 
 let passed = stepsPassed;

@@ -19,7 +19,7 @@ const COMMITTED_11 = join(ROOT, 'test/matrix/nest-11');
 /** Exact, so that a failure is ours and not a new Node's; 20 is the one that runs the project. */
 const NODE_VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0' };
 /** They look at the repository and the package, which are the same under every Nest and Node. */
-const ONCE = ['/test/repository/', '/test/package/'];
+const ONCE = ['/test/repository/', '/test/package/', '/test/memory/'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
