@@ -3,12 +3,18 @@ import { fileURLToPath } from 'node:url';
 
 /** What the leg with Nest 11 installs instead of the versions in the project's package.json. */
 const NEST_11 = {
+  '@nestjs/apollo': '13.4.5',
   '@nestjs/axios': '4.0.1',
+  '@nestjs/cache-manager': '3.1.3',
   '@nestjs/common': '11.2.10',
   '@nestjs/core': '11.2.10',
+  '@nestjs/graphql': '13.4.5',
+  '@nestjs/jwt': '11.0.2',
   '@nestjs/platform-express': '11.2.10',
   '@nestjs/platform-fastify': '11.2.8',
+  '@nestjs/platform-ws': '11.2.6',
   '@nestjs/testing': '11.2.6',
+  '@nestjs/websockets': '11.2.6',
 };
 
 /** Tools that no test of lib/ needs. */
