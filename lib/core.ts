@@ -5,6 +5,7 @@ export {
   type RequestToAuthenticate,
   type ResponseToAuthenticate,
 } from './authentication/mauth-authenticator.js';
+export { redisReplayStore, type RedisCommand } from './authentication/redis-replay-store.js';
 export {
   type MAuthFailure,
   type MAuthFailureCode,
@@ -27,6 +28,8 @@ export {
   type MAuthLogger,
   type MAuthOptions,
   type MAuthOptions as MAuthModuleOptions,
+  type MAuthReplayOptions,
+  type MAuthReplayStore,
   type MAuthSecondLevelCache,
   type MAuthServiceOptions,
   type MAuthSettings,

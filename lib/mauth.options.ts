@@ -53,6 +53,27 @@ export interface MAuthServiceOptions {
   agent?: Agent;
 }
 
+/** Remembers what must not come a second time, for one process or for several. */
+export interface MAuthReplayStore {
+  /**
+   * Remembers a key, in one atomic step: `true` = it was not there, `false` = it was. A throw = it cannot be said, so
+   * the request is undecided (503).
+   *
+   * @param milliseconds how long the key has to be remembered; it may not be forgotten earlier
+   */
+  remember(key: string, milliseconds: number): Awaitable<boolean>;
+}
+
+/** How requests that come a second time are refused. */
+export interface MAuthReplayOptions {
+  /** Methods of the requests that may come only once. Default POST, PUT, PATCH and DELETE. */
+  methods?: readonly string[];
+  /** How many signatures are remembered in memory; when it is full, requests are undecided (503). Default 100,000. */
+  maxEntries?: number;
+  /** Instead of memory, for several instances: `redisReplayStore()`, or one of your own. Default none. */
+  store?: MAuthReplayStore;
+}
+
 /** How bodies that nobody has read when the guard runs are held until they are verified. */
 export interface MAuthBodyOptions {
   /** Largest body that is held, in bytes; above it the answer is 413. Default 10 MiB. */
@@ -120,6 +141,12 @@ export interface MAuthOptions {
    * like the service's; when it throws, authenticity is undecided (503).
    */
   findPublicKey?: (appUuid: string) => Awaitable<string | KeyObject | undefined>;
+  /**
+   * Refuse a request whose signature was accepted before (401, `replayed`), by default in memory. Needs
+   * `v2OnlyAuthenticate`. Equal requests of one app within one second have equal signatures, so the second of them is
+   * refused as well. Default false.
+   */
+  replayProtection?: boolean | MAuthReplayOptions;
   /** The clock, in milliseconds since 1970. Default `Date.now`. */
   now?: () => number;
   /** How public keys are cached. */
@@ -149,6 +176,8 @@ export interface MAuthSettings {
   readonly logAttempts: boolean;
   readonly logger: MAuthLogger;
   readonly findPublicKey?: (appUuid: string) => Awaitable<string | KeyObject | undefined>;
+  /** Undefined = off. */
+  readonly replayProtection?: Complete<Omit<MAuthReplayOptions, 'store'>> & Pick<MAuthReplayOptions, 'store'>;
   readonly now: () => number;
   readonly keys: Complete<Omit<MAuthKeyOptions, 'secondLevel'>> & Pick<MAuthKeyOptions, 'secondLevel'>;
   readonly service: Complete<Omit<MAuthServiceOptions, 'agent'>> & Pick<MAuthServiceOptions, 'agent'>;

@@ -6,6 +6,7 @@ import { MAuthConfigurationError } from './mauth.errors.js';
 import {
   type MAuthLogger,
   type MAuthOptions,
+  type MAuthReplayStore,
   type MAuthSecondLevelCache,
   type MAuthSettings,
   type MAuthSignVersions,
@@ -60,6 +61,13 @@ export function resolveSettings(options: MAuthOptions): MAuthSettings {
   if (!privateKey && !privateKeyFile && (!rest.findPublicKey || rest.mode === 'remote')) {
     throw wrong('privateKey', 'or `privateKeyFile` is required to sign; set one of them.');
   }
+  // V1 does not cover the query, so a V1 signature stands for more than one request.
+  if (rest.replayProtection && !rest.v2OnlyAuthenticate) {
+    throw wrong(
+      'replayProtection',
+      'needs `v2OnlyAuthenticate: true`; set it, or leave `replayProtection` out.',
+    );
+  }
   return frozen({ ...rest, mauthUrl: rest.mauthUrl?.replace(/\/+$/, '') });
 }
 
@@ -108,6 +116,21 @@ const BODY = v.strictObject({
   timeoutMs: whole(30_000, 1),
 });
 
+const METHOD_WANTED = 'must be a method in upper case such as POST.';
+const isUpperCaseMethod = (value: unknown) => typeof value === 'string' && /^[A-Z]+$/.test(value);
+
+const REPLAY = v.strictObject({
+  methods: v.optional(
+    v.pipe(
+      v.array(v.custom<string>(isUpperCaseMethod, METHOD_WANTED), 'must be a list of methods such as POST.'),
+      v.nonEmpty('must name at least one method; leave it out for the default.'),
+    ),
+    ['POST', 'PUT', 'PATCH', 'DELETE'],
+  ),
+  maxEntries: whole(100_000, 1),
+  store: v.optional(methods<MAuthReplayStore>('remember')),
+});
+
 const SCHEMA = v.strictObject({
   appUuid: uuid,
   privateKey: v.optional(
@@ -141,6 +164,13 @@ const SCHEMA = v.strictObject({
   logAttempts: flag(true),
   logger: v.optional(methods<MAuthLogger>('log', 'warn', 'error')),
   findPublicKey: anyFunction<NonNullable<MAuthOptions['findPublicKey']>>(),
+  replayProtection: v.optional(
+    v.pipe(
+      v.unknown(),
+      v.transform((value) => (typeof value === 'boolean' ? (value ? {} : undefined) : value)),
+      v.optional(REPLAY),
+    ),
+  ),
   now: anyFunction<() => number>(),
   keys: v.optional(KEYS, {}),
   service: v.optional(SERVICE, {}),
@@ -181,20 +211,24 @@ function frozen({
   service,
   body,
   apps,
+  replayProtection,
   ...rest
 }: Checked): MAuthSettings {
   return Object.freeze({
     ...rest,
     logger,
     now,
-    keys: Object.freeze(keys),
-    service: Object.freeze(withHiddenAgent(service)),
+    keys: Object.freeze(withHidden('secondLevel', keys)),
+    service: Object.freeze(withHidden('agent', service)),
+    ...(replayProtection && {
+      replayProtection: Object.freeze(withHidden('store', replayProtection)),
+    }),
     body: Object.freeze(body),
     apps: Object.freeze(apps),
   });
 }
 
-/** An agent may hold a client key, and settings are made to be shown. */
-function withHiddenAgent({ agent, ...service }: Checked['service']): MAuthSettings['service'] {
-  return Object.defineProperty(service, 'agent', { value: agent, enumerable: false });
+/** An agent or a store may hold credentials, and settings are made to be shown. */
+function withHidden<T extends object>(name: keyof T, options: T): T {
+  return Object.defineProperty({ ...options }, name, { value: options[name], enumerable: false });
 }

@@ -8,6 +8,7 @@ import { dialectQueries } from '../protocol/query-dialects.js';
 import { verifyV1Digest, verifyV2 } from '../protocol/signature.js';
 import { v1Closing, v1Opening, v2Text, type MessageHead } from '../protocol/string-to-sign.js';
 import { type Claim, type Claims } from './claims.js';
+import { type ReplayProtection } from './replay-protection.js';
 import {
   inauthentic,
   undecided,
@@ -34,8 +35,9 @@ export class LocalVerification extends Verification {
     keys: PublicKeys | undefined,
     head: MessageHead | undefined,
     claims: Claims,
+    replays?: ReplayProtection,
   ) {
-    super(settings, head, claims);
+    super(settings, head, claims, replays);
     this.#keys = keys;
     this.#hashing =
       head && !this.rejected ? claims.live.map((claim) => ({ claim, digest: digestOf(claim, head) })) : [];
@@ -57,7 +59,7 @@ export class LocalVerification extends Verification {
     }
   }
 
-  conclude(): MAuthResult | Promise<MAuthResult> {
+  protected verify(): MAuthResult | Promise<MAuthResult> {
     const key = this.#key;
     if (!key) throw new Error('conclude() comes after findKey() has found a key.');
     const hashed = this.#hashing.map(({ claim, digest }) => ({ claim, digest: digest.digest() }));

@@ -13,6 +13,7 @@ import { MAuthSigner } from '../signing/mauth-signer.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
 import { RemoteVerification, type SplitRequest } from './remote-verification.js';
+import { ReplayProtection } from './replay-protection.js';
 import { type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
 
@@ -60,6 +61,7 @@ export class MAuthAuthenticator {
   readonly #settings: MAuthSettings;
   readonly #keys: PublicKeys | undefined;
   readonly #tickets: AuthenticationTickets | undefined;
+  readonly #replays: ReplayProtection | undefined;
 
   /** @throws MAuthConfigurationError that names the option and the remedy */
   constructor(options: MAuthOptions | AuthenticatorParts) {
@@ -67,11 +69,13 @@ export class MAuthAuthenticator {
     this.#settings = settings;
     this.#keys = keys;
     this.#tickets = tickets;
+    this.#replays = settings.replayProtection && new ReplayProtection(settings, settings.replayProtection);
   }
 
   /**
    * Authenticates a request whose body is at hand. What came from outside never makes it throw: the result says
-   * 401 (inauthentic) or 503 (could not be decided), with a code for the log.
+   * 401 (inauthentic) or 503 (could not be decided), with a code for the log. With `replayProtection`, to ask about
+   * one request twice is a replay.
    */
   async authenticateRequest({ method, url, headers, body }: RequestToAuthenticate): Promise<MAuthResult> {
     const fields = fieldsOf(headers ?? {});
@@ -90,8 +94,9 @@ export class MAuthAuthenticator {
   beginRequest({ method, url, headers }: RequestHead): Verification {
     const head = requestHead(method, url);
     const claims = readClaims(headers ?? {}, this.#settings);
-    if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims);
-    return new LocalVerification(this.#settings, this.#keys, head, claims);
+    const replays = this.#replays?.concerns(method) ? this.#replays : undefined;
+    if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims, replays);
+    return new LocalVerification(this.#settings, this.#keys, head, claims, replays);
   }
 
   async #authenticate(

@@ -4,6 +4,7 @@ import { textOfBytes } from '../protocol/byte-string.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
 import { type AuthenticationTicket, type AuthenticationTickets } from '../keys/authentication-tickets.js';
 import { type Claim, type Claims } from './claims.js';
+import { type ReplayProtection } from './replay-protection.js';
 import {
   inauthentic,
   undecided,
@@ -26,8 +27,9 @@ export class RemoteVerification extends Verification {
     tickets: AuthenticationTickets,
     protected override readonly head: SplitRequest | undefined,
     claims: Claims,
+    replays?: ReplayProtection,
   ) {
-    super(settings, head, claims);
+    super(settings, head, claims, replays);
     this.#tickets = tickets;
   }
 
@@ -41,7 +43,7 @@ export class RemoteVerification extends Verification {
     return undefined;
   }
 
-  async conclude(): Promise<MAuthResult> {
+  protected async verify(): Promise<MAuthResult> {
     const body = Buffer.concat(this.#body).toString('base64');
     try {
       for (const claim of this.claims.live) {

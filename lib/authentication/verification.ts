@@ -2,6 +2,7 @@ import { type MAuthSettings } from '../mauth.options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
 import { logAttempt, logFailure, logFallback } from './attempt-log.js';
 import { type Claim, type Claims } from './claims.js';
+import { type ReplayProtection } from './replay-protection.js';
 import { inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 
 /**
@@ -12,12 +13,15 @@ import { inauthentic, undecided, type MAuthFailure, type MAuthResult } from './r
 export abstract class Verification {
   /** Set when the message is already known to be inauthentic: its body need not be looked at. */
   readonly rejected: MAuthFailure | undefined;
+  #accepted: Claim | undefined;
 
   constructor(
     protected readonly settings: MAuthSettings,
     /** Undefined when method or target are such as nobody can sign. */
     protected readonly head: MessageHead | undefined,
     readonly claims: Claims,
+    /** Undefined when the message may come as often as it likes. */
+    private readonly replays?: ReplayProtection,
   ) {
     const { live, failure } = claims;
     this.rejected = live.length === 0 ? failure : head ? undefined : inauthentic('malformed_request');
@@ -33,7 +37,14 @@ export abstract class Verification {
   abstract findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined>;
 
   /** All bytes have been given to `update`: verifies. To be called once, after `findKey` found no failure. */
-  abstract conclude(): MAuthResult | Promise<MAuthResult>;
+  conclude(): MAuthResult | Promise<MAuthResult> {
+    const result = this.verify();
+    if (!this.replays) return result;
+    return result instanceof Promise ? result.then((late) => this.#onlyOnce(late)) : this.#onlyOnce(result);
+  }
+
+  /** Whether one of the live claims holds, as the result. */
+  protected abstract verify(): MAuthResult | Promise<MAuthResult>;
 
   /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
   refuseWithoutBody(): MAuthFailure {
@@ -56,7 +67,9 @@ export abstract class Verification {
     if (this.#isFallback(version)) logAttempt(this.settings, version, appUuid);
   }
 
-  protected accept({ version }: Claim): MAuthResult {
+  protected accept(claim: Claim): MAuthResult {
+    const { version } = claim;
+    this.#accepted = claim;
     if (this.#isFallback(version)) logFallback(this.settings);
     return { authentic: true, appUuid: this.appUuid, protocolVersion: version };
   }
@@ -64,6 +77,15 @@ export abstract class Verification {
   protected refuse(failure: MAuthFailure): MAuthFailure {
     logFailure(this.settings, failure, this.head, this.claims.appUuid);
     return failure;
+  }
+
+  /** Only what was verified is remembered, so nobody else can use up the room for it. */
+  #onlyOnce(result: MAuthResult): MAuthResult | Promise<MAuthResult> {
+    if (!result.authentic || !this.#accepted || !this.replays) return result;
+    const verdict = this.replays.check(this.#accepted.signature);
+    if (verdict instanceof Promise)
+      return verdict.then((failure) => (failure ? this.refuse(failure) : result));
+    return verdict ? this.refuse(verdict) : result;
   }
 
   #isFallback(version: Claim['version']): boolean {

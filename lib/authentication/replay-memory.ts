@@ -1,0 +1,41 @@
+import { type MAuthReplayStore } from '../mauth.options.js';
+
+/**
+ * Remembers in this process. All entries live equally long, so a Map, which keeps the order of insertion, has those
+ * that end first in front. A cache that made room by forgetting would accept again what it forgot; this one refuses
+ * to remember more, and the request is then undecided.
+ */
+export class ReplayMemory implements MAuthReplayStore {
+  readonly #ends = new Map<string, number>();
+  readonly #maxEntries: number;
+  readonly #now: () => number;
+
+  constructor(maxEntries: number, now: () => number) {
+    this.#maxEntries = maxEntries;
+    this.#now = now;
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#ends.size;
+  }
+
+  /** @throws Error when no more can be remembered */
+  remember(key: string, milliseconds: number): boolean {
+    const now = this.#now();
+    this.#forgetEnded(now);
+    if (this.#ends.has(key)) return false;
+    if (this.#ends.size >= this.#maxEntries) {
+      throw new Error('`replayProtection.maxEntries` signatures are remembered already; raise it.');
+    }
+    this.#ends.set(key, now + milliseconds);
+    return true;
+  }
+
+  #forgetEnded(now: number): void {
+    for (const [key, end] of this.#ends) {
+      if (end > now) return;
+      this.#ends.delete(key);
+    }
+  }
+}
