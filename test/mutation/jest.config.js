@@ -6,4 +6,8 @@ module.exports = {
   testMatch: ['**/test/{protocol,signing,authentication,options}/**/*.spec.ts'],
   testPathIgnorePatterns: [...base.testPathIgnorePatterns, 'exhaustive'],
   coverageThreshold: undefined,
+  testSequencer: '<rootDir>/test/mutation/likely-first.js',
+  testRunner: '<rootDir>/test/mutation/until-noticed.js',
+  // A mutant that never answers is one that is noticed.
+  testTimeout: 10_000,
 };
