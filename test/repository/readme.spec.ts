@@ -19,6 +19,9 @@ function documentedDefault(option: string): string | undefined {
   return new RegExp(`^\\| \`${option.replace('.', '\\.')}\`.*\\| *([^|]*?) *\\|$`, 'm').exec(readme)?.[1];
 }
 
+/** Read where `MAUTH_SIGN_VERSIONS` is not set. */
+const RUBYS_SIGN_VERSIONS = ['MAUTH_V2_ONLY_SIGN_REQUESTS', 'MAUTH_V1_ONLY_SIGN_REQUESTS'];
+
 describe('README', () => {
   it('names every environment variable at its option', () => {
     for (const [option, variables] of Object.entries(ENVIRONMENT))
@@ -37,6 +40,18 @@ describe('README', () => {
       .replace(/,/g, '')
       .replace(/^(\d+) MiB$/, (_, mebibytes) => String(mebibytes * 1024 * 1024));
     expect(documented).toBe(String(value));
+  });
+
+  it('names, for those who come from another client, only variables that are read', () => {
+    const section = /^## Coming from another MAuth client\n([\s\S]*?)^## /m.exec(readme)?.[1] ?? '';
+    const here = [...section.matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)];
+    expect(here.length).toBeGreaterThan(30);
+    const variables = here
+      .filter(([, , ours]) => ours === 'the same variables')
+      .flatMap(([, theirs]) => [...(theirs as string).matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name));
+    expect(variables.length).toBeGreaterThan(15);
+    const read: readonly string[] = [...Object.values(ENVIRONMENT).flat(), ...RUBYS_SIGN_VERSIONS];
+    expect(variables.filter((name) => !read.includes(name as string))).toEqual([]);
   });
 
   it('names the commands for a fresh clone', () => {
