@@ -81,7 +81,10 @@ async function sendersTo(url, closing) {
   const service = async (signVersions, token, imports) => {
     class Client {}
     Module({ imports: imports(signVersions) })(Client);
-    const application = await NestFactory.createApplicationContext(Client, { logger: false });
+    const application = await NestFactory.createApplicationContext(Client, {
+      logger: false,
+      abortOnError: false,
+    });
     closing.push(() => application.close());
     return application.get(token).axiosRef;
   };
@@ -89,7 +92,8 @@ async function sendersTo(url, closing) {
   const signed = (signVersions) =>
     service(signVersions, MAuthHttpService, () => [
       MAuthModule.forRoot({
-        ...caller,
+        appUuid: caller.appUuid,
+        privateKey: caller.privateKey,
         signVersions,
         findPublicKey: () => caller.publicKey,
         logger: silent,
