@@ -41,8 +41,8 @@ export class RemoteVerification extends Verification {
     return undefined;
   }
 
-  async conclude(): Promise<MAuthResult> {
-    const body = Buffer.concat(this.#body).toString('base64');
+  async conclude(whole?: Uint8Array): Promise<MAuthResult> {
+    const body = Buffer.concat(whole ? [whole] : this.#body).toString('base64');
     try {
       for (const claim of this.claims.live) {
         this.attemptClaim(claim);

@@ -32,8 +32,12 @@ export abstract class Verification {
    */
   abstract findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined>;
 
-  /** All bytes have been given to `update`: verifies. To be called once, after `findKey` found no failure. */
-  abstract conclude(): MAuthResult | Promise<MAuthResult>;
+  /**
+   * Verifies. To be called once, after `findKey` found no failure.
+   *
+   * @param body the whole body, where it is at hand and nothing was given to `update`
+   */
+  abstract conclude(body?: Uint8Array): MAuthResult | Promise<MAuthResult>;
 
   /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
   refuseWithoutBody(): MAuthFailure {
