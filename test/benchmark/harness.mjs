@@ -3,9 +3,14 @@
  * and ratios are taken within each round. Every result that is measured is checked: what fails is fast for nothing.
  */
 
-/** How long and how often each candidate is measured; `--quick` only sees to it that everything works. */
-export const pace = (isQuick, { seconds, rounds }) =>
-  isQuick ? { seconds: 0.002, rounds: 1 } : { seconds, rounds };
+/**
+ * For how long and how often each candidate is measured. `--quick` only sees to it that everything works; `--seconds`
+ * and `--rounds` are for whoever is developing.
+ */
+export function pace({ isQuick, seconds, rounds }, defaults) {
+  if (isQuick) return { seconds: 0.002, rounds: 1 };
+  return { seconds: seconds ?? defaults.seconds, rounds: rounds ?? defaults.rounds };
+}
 
 /** Samples of one figure, one per round. */
 export class Samples {
@@ -103,7 +108,11 @@ export function expect(isTrue, what) {
 /** One line of the acceptance list: the measured figure beside the one that is wanted. */
 export function target(name, value, { atMost, atLeast, above, unit = '' }) {
   const wanted =
-    atMost !== undefined ? `at most ${atMost}` : atLeast !== undefined ? `at least ${atLeast}` : `above ${above}`;
+    atMost !== undefined
+      ? `at most ${atMost}`
+      : atLeast !== undefined
+        ? `at least ${atLeast}`
+        : `above ${above}`;
   const isMet =
     (atMost === undefined || value <= atMost) &&
     (atLeast === undefined || value >= atLeast) &&

@@ -27,7 +27,10 @@ export async function load(server, request, { answer, seconds, connections = CON
   const result = await run;
   const after = await server.ask('usage');
   const good = result['2xx'];
-  expect(good > 0 && result.non2xx + result.errors + result.timeouts + result.mismatches === 0, describe(result));
+  expect(
+    good > 0 && result.non2xx + result.errors + result.timeouts + result.mismatches === 0,
+    describe(result),
+  );
   const cpu = after.user + after.system - before.user - before.system;
   const idle = after.loop.idle - before.loop.idle;
   const active = after.loop.active - before.loop.active;

@@ -12,7 +12,13 @@ export function printTargets(results) {
   return `\nTargets\n=======\n${textTable(TARGET_COLUMNS, targetRows(results))}`;
 }
 
-export const TARGET_COLUMNS = { section: 'section', name: 'target', wanted: 'wanted', value: 'measured', met: '' };
+export const TARGET_COLUMNS = {
+  section: 'section',
+  name: 'target',
+  wanted: 'wanted',
+  value: 'measured',
+  met: '',
+};
 
 export function targetRows(results) {
   return Object.values(results).flatMap(({ title, targets = [] }) =>
@@ -31,7 +37,10 @@ export function cell(value) {
   if (typeof value !== 'number') return value ?? '';
   if (!Number.isFinite(value)) return '–';
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
-  return value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: Number.isInteger(value) ? 0 : digits });
+  return value.toLocaleString('en', {
+    maximumFractionDigits: digits,
+    minimumFractionDigits: Number.isInteger(value) ? 0 : digits,
+  });
 }
 
 export function isNumeric(rows, key) {
@@ -40,7 +49,8 @@ export function isNumeric(rows, key) {
 
 function textTable(columns, rows) {
   const keys = Object.keys(columns);
-  const width = (key) => Math.max(...[columns[key], ...rows.map((row) => cell(row[key]))].map((text) => text.length));
+  const width = (key) =>
+    Math.max(...[columns[key], ...rows.map((row) => cell(row[key]))].map((text) => text.length));
   const line = (text) =>
     keys
       .map((key) => (isNumeric(rows, key) ? text(key).padStart(width(key)) : text(key).padEnd(width(key))))

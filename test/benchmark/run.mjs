@@ -6,6 +6,7 @@
  *   npm run bench -- --quick         sees that everything works; its figures mean nothing
  *   npm run bench -- --write         everything, and the figures go into the documentation
  *   npm run bench -- --json          figures as JSON instead of tables
+ *   npm run bench -- --seconds 0.5 --rounds 3    for each candidate, instead of what its section thinks right
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -16,10 +17,17 @@ const SECTIONS = ['core', 'inbound', 'outbound', 'responses', 'memory', 'start-u
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean' }, write: { type: 'boolean' }, json: { type: 'boolean' } },
+  options: {
+    quick: { type: 'boolean' },
+    write: { type: 'boolean' },
+    json: { type: 'boolean' },
+    seconds: { type: 'string' },
+    rounds: { type: 'string' },
+  },
 });
 const unknown = positionals.filter((name) => !SECTIONS.includes(name));
-if (unknown.length > 0) throw new Error(`There is no section ${unknown.join(', ')}; there are ${SECTIONS.join(', ')}.`);
+if (unknown.length > 0)
+  throw new Error(`There is no section ${unknown.join(', ')}; there are ${SECTIONS.join(', ')}.`);
 if (flags.quick && flags.write) throw new Error('Figures of --quick mean nothing; they are not written.');
 
 const machine = {
@@ -28,12 +36,17 @@ const machine = {
   cpu: `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
 };
 const say = flags.json ? () => {} : console.log;
+const options = {
+  isQuick: flags.quick === true,
+  seconds: flags.seconds && Number(flags.seconds),
+  rounds: flags.rounds && Number(flags.rounds),
+};
 const results = {};
 say(`Node ${machine.node}, ${machine.cpu}, ${machine.date}`);
 for (const name of positionals.length > 0 ? positionals : SECTIONS) {
   const { title, default: measure } = await import(`./sections/${name}.mjs`);
   const started = performance.now();
-  results[name] = { title, ...machine, ...(await measure({ isQuick: flags.quick === true })) };
+  results[name] = { title, ...machine, ...(await measure(options)) };
   say(printSection(results[name]));
   say(`(${Math.round((performance.now() - started) / 1000)} s)`);
 }

@@ -28,6 +28,9 @@ export async function upload(port, { path, headers, bytes }) {
 }
 
 export async function expectAnswer(answer, { status, text }) {
-  expect(answer.status === status, `an upload is answered with ${answer.status} ${answer.text}, not with ${status}`);
+  expect(
+    answer.status === status,
+    `an upload is answered with ${answer.status} ${answer.text}, not with ${status}`,
+  );
   if (text) expect(answer.text === text, `an upload is answered with ${answer.text}, not with ${text}`);
 }

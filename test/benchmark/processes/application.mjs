@@ -19,7 +19,11 @@ const app = await NestFactory.create(
   Application,
   await adapter(),
   // Only the signature over a digest of the body needs the body twice.
-  { abortOnError: false, logger: options.variant === 'v2-log' ? ['log'] : false, rawBody: options.variant === 'rfc9421' },
+  {
+    abortOnError: false,
+    logger: options.variant === 'v2-log' ? ['log'] : false,
+    rawBody: options.variant === 'rfc9421',
+  },
 );
 if (isExpress) {
   app.useBodyParser('json', { limit: LARGEST });

@@ -76,7 +76,11 @@ async function rfc9421({ publicPem, appUuid }) {
       }
       const isAuthentic = await httpbis
         .verifyMessage(
-          { keyLookup: ({ keyid }) => (keyid === appUuid ? key : null), requiredFields: fields, tolerance: 300 },
+          {
+            keyLookup: ({ keyid }) => (keyid === appUuid ? key : null),
+            requiredFields: fields,
+            tolerance: 300,
+          },
           { method, url: `http://localhost${originalUrl}`, headers },
         )
         .catch(() => false);

@@ -40,7 +40,11 @@ export async function controllerOf({ platform, variant }) {
   }
   const on = (name, ...decorators) =>
     decorators.forEach((decorator) =>
-      decorator(StudiesController.prototype, name, Object.getOwnPropertyDescriptor(StudiesController.prototype, name)),
+      decorator(
+        StudiesController.prototype,
+        name,
+        Object.getOwnPropertyDescriptor(StudiesController.prototype, name),
+      ),
     );
   const parameter = (name, decorator) => decorator(StudiesController.prototype, name, 0);
 

@@ -17,8 +17,9 @@ const NO_PADDING = { key: publicKey, padding: constants.RSA_NO_PADDING };
 
 export const title = 'Core';
 
-export default async function core({ isQuick }) {
-  const { seconds, rounds } = pace(isQuick, { seconds: 0.02, rounds: 11 });
+export default async function core(options) {
+  const { isQuick } = options;
+  const { seconds, rounds } = pace(options, { seconds: 0.02, rounds: 11 });
   const rows = [];
   const ratios = new Map();
   for (const [body, size] of Object.entries(isQuick ? { none: 0, '60 kB': 60_000 } : BODIES))
@@ -27,7 +28,9 @@ export default async function core({ isQuick }) {
         const message = messageOf(size, pairs);
         for (const [operation, pair] of Object.entries(await operationsOf(message, signVersions))) {
           const measured = await interleave(
-            Object.fromEntries(Object.entries(pair).map(([name, [run, holds]]) => [name, timed(run, holds, seconds)])),
+            Object.fromEntries(
+              Object.entries(pair).map(([name, [run, holds]]) => [name, timed(run, holds, seconds)]),
+            ),
             rounds,
           );
           const { ours, raw } = measured;
@@ -63,7 +66,9 @@ export default async function core({ isQuick }) {
       },
     ],
     targets: [
-      target('verify V2, no body: time beside crypto.verify', ratios.get('verify,V2,none,0'), { atMost: 1.35 }),
+      target('verify V2, no body: time beside crypto.verify', ratios.get('verify,V2,none,0'), {
+        atMost: 1.35,
+      }),
       target('verify V2, 60 kB: time beside SHA-512 and crypto.verify', ratios.get('verify,V2,60 kB,0'), {
         atMost: 1.15,
       }),
@@ -100,11 +105,15 @@ async function operationsOf(message, signVersions) {
     ...(versions.length === 1 && {
       'string to sign': {
         ours: [() => stringToSign(versions[0], { ...message, appUuid, time }), (text) => text.length > 0],
-        ...(message.body && versions[0] === 2 && { raw: [() => sha512(message.body), (hex) => hex.length === 128] }),
+        ...(message.body &&
+          versions[0] === 2 && { raw: [() => sha512(message.body), (hex) => hex.length === 128] }),
       },
     }),
     sign: {
-      ours: [() => ours.signRequest(message), (headers) => Object.keys(headers).length === 2 * versions.length],
+      ours: [
+        () => ours.signRequest(message),
+        (headers) => Object.keys(headers).length === 2 * versions.length,
+      ],
       raw: [() => signAll(raws), isSignature],
     },
     verify: {

@@ -2,7 +2,7 @@
 import { createHash, sign, verify } from 'node:crypto';
 import { JwtService } from '@nestjs/jwt';
 import messageSignatures from 'http-message-signatures';
-import { expect, interleave, ratio, Samples, target, timed } from '../harness.mjs';
+import { expect, interleave, pace, ratio, Samples, target, timed } from '../harness.mjs';
 import { load } from '../load.mjs';
 import { caller, privatePem, publicPem, serviceUuid, signer } from '../parties.mjs';
 import { Child } from '../processes/child.mjs';
@@ -33,6 +33,7 @@ const KINDS = {
     path: '/uploads',
     type: 'multipart/form-data; boundary=limit',
     body: form(Buffer.alloc(1_000_000, 'x')),
+    connections: 8,
     // Raw bytes of a form, of which a digest could be taken, are not to be had from Nest.
     without: ['rfc9421'],
   },
@@ -40,8 +41,11 @@ const KINDS = {
 
 export const title = 'Inbound';
 
-export default async function inbound({ isQuick }) {
-  const paces = isQuick ? { amount: 4, connections: 4, rounds: 1 } : { seconds: 1.5, rounds: 5 };
+export default async function inbound(options) {
+  const { isQuick } = options;
+  const paces = isQuick
+    ? { amount: 4, connections: 4, rounds: 1 }
+    : pace(options, { seconds: 1.5, rounds: 5 });
   const rows = [];
   const targets = [];
   const raw = await rawVerification(isQuick);
@@ -52,7 +56,8 @@ export default async function inbound({ isQuick }) {
         const measured = await measure(servers, request, paces);
         rows.push(...rowsOf(platform, kind, measured));
         if (kind === 'GET' || kind === 'POST 1 kB') targets.push(...targetsOf(platform, kind, measured, raw));
-        else targets.push(ahead(`${platform}, ${kind}: beside @nestjs/jwt with PEM`, measured, 'jwt-pem', 1.5));
+        else
+          targets.push(ahead(`${platform}, ${kind}: beside @nestjs/jwt with PEM`, measured, 'jwt-pem', 1.5));
       }
     } finally {
       await Promise.all(Object.values(servers).map((server) => server.stop()));
@@ -103,7 +108,7 @@ async function measure(servers, request, { rounds, ...pace }) {
     if (request.without?.includes(variant)) continue;
     await expectGuarded(variant, server, request);
     const sent = await authenticated(variant, request);
-    const run = () => load(server, sent, { answer: ANSWER, ...pace });
+    const run = () => load(server, sent, { answer: ANSWER, connections: request.connections, ...pace });
     if (rounds > 1) await run(); // So that its code has been compiled.
     candidates[variant] = run;
   }
@@ -113,7 +118,12 @@ async function measure(servers, request, { rounds, ...pace }) {
 /** The request as its guard wants it. A signature holds for five minutes, so one will do. */
 async function authenticated(variant, { method, path, type, body }) {
   const headers = { host: 'localhost', ...(type && { 'content-type': type }) };
-  return { method, path, ...(body && { body }), headers: { ...headers, ...(await proof(variant, { method, path, body })) } };
+  return {
+    method,
+    path,
+    ...(body && { body }),
+    headers: { ...headers, ...(await proof(variant, { method, path, body })) },
+  };
 }
 
 async function proof(variant, { method, path, body }) {
@@ -121,7 +131,10 @@ async function proof(variant, { method, path, body }) {
     return signer(variant.slice(0, 2)).signRequest({ method, url: path, body });
   }
   if (variant.startsWith('jwt')) {
-    const jwt = new JwtService({ privateKey: privatePem(), signOptions: { algorithm: 'RS512', expiresIn: '1h' } });
+    const jwt = new JwtService({
+      privateKey: privatePem(),
+      signOptions: { algorithm: 'RS512', expiresIn: '1h' },
+    });
     return { authorization: `Bearer ${await jwt.signAsync({ sub: caller.appUuid })}` };
   }
   if (variant !== 'rfc9421') return {};
@@ -143,7 +156,10 @@ async function expectGuarded(variant, server, request) {
     (await fetch(`http://127.0.0.1:${server.ready.port}${path}`, { method, body, headers })).status;
   const good = await authenticated(variant, request);
   const headers = Object.fromEntries(
-    Object.entries(good.headers).map(([name, value]) => [name, /auth|^signature$/i.test(name) ? forged(value) : value]),
+    Object.entries(good.headers).map(([name, value]) => [
+      name,
+      /auth|^signature$/i.test(name) ? forged(value) : value,
+    ]),
   );
   expect((await send(good)) === 200, `${variant} refuses good requests`);
   expect((await send({ ...good, headers })) === (isGuarded ? 401 : 200), `${variant} takes bad requests`);
@@ -177,10 +193,15 @@ function targetsOf(platform, kind, measured, raw) {
   possible.values = measured.unguarded.rate.values.map((rate) => 1 / (1 / rate + raw.median / 1e6));
   const points = (variant) => (relative('passing') - relative(variant)) * 100;
   return [
-    target(`${where}: V2 beside 1 / (unguarded + crypto.verify)`, ratio(measured.v2.rate, possible), { atLeast: 0.75 }),
+    target(`${where}: V2 beside 1 / (unguarded + crypto.verify)`, ratio(measured.v2.rate, possible), {
+      atLeast: 0.75,
+    }),
     ahead(`${where}: beside @nestjs/jwt with KeyObject`, measured, 'jwt-key', kind === 'GET' ? 1 : 0.95),
     ahead(`${where}: beside @nestjs/jwt with PEM`, measured, 'jwt-pem', 1.5),
-    target(`${where}: @Public() behind a guard that returns true`, points('public'), { atMost: 5, unit: ' points' }),
+    target(`${where}: @Public() behind a guard that returns true`, points('public'), {
+      atMost: 5,
+      unit: ' points',
+    }),
     target(`${where}: @OptionalMAuth() behind a guard that returns true`, points('optional'), {
       atMost: 5,
       unit: ' points',
@@ -189,7 +210,11 @@ function targetsOf(platform, kind, measured, raw) {
 }
 
 function ahead(name, measured, other, atLeast) {
-  return target(name, ratio(measured.v2.rate, measured[other].rate), atLeast === 1 ? { above: 1 } : { atLeast });
+  return target(
+    name,
+    ratio(measured.v2.rate, measured[other].rate),
+    atLeast === 1 ? { above: 1 } : { atLeast },
+  );
 }
 
 async function rawVerification(isQuick) {

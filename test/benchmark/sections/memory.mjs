@@ -24,15 +24,17 @@ export default async function memory({ isQuick }) {
   };
 }
 
+const HELD = 'guarded, parsed by nobody';
 const UPLOADS = {
-  'unguarded, read by the handler': { variant: 'unguarded', path: '/drain', status: 200 },
+  'no MAuth, read by the handler': { variant: 'unguarded', path: '/drain', status: 200 },
+  '@Public(), read by the handler': { variant: 'public', path: '/drain', status: 200 },
   'guarded, parsed as it arrives': {
     variant: 'v2',
     path: '/parsed',
     type: 'application/x-drained',
     status: 200,
   },
-  'guarded, parsed by nobody': { variant: 'v2', path: '/drain', status: 413 },
+  [HELD]: { variant: 'v2', path: '/drain', status: 413 },
 };
 
 async function measureUploads(size, rounds) {
@@ -46,7 +48,8 @@ async function measureUploads(size, rounds) {
     const measured = await interleave(candidates, rounds);
     for (const [route, { peak, rise }] of Object.entries(measured))
       rows.push({ platform, route, peak: peak.median, spread: peak.spread, rise: rise.median });
-    const above = measured['guarded, parsed by nobody'].peak.median - measured['unguarded, read by the handler'].peak.median;
+    // Beside an open route of the same application, which has loaded the same code.
+    const above = measured[HELD].peak.median - measured['@Public(), read by the handler'].peak.median;
     targets.push(
       target(`${platform}, ${size / 1e6} MB parsed by nobody: 413, and peak RSS above unguarded`, above, {
         atMost: (1.5 * LIMIT) / MIB,
@@ -54,7 +57,13 @@ async function measureUploads(size, rounds) {
       }),
     );
   }
-  const columns = { platform: 'platform', route: 'route', peak: 'peak RSS, MiB', spread: '± %', rise: 'rise, MiB' };
+  const columns = {
+    platform: 'platform',
+    route: 'route',
+    peak: 'peak RSS, MiB',
+    spread: '± %',
+    rise: 'rise, MiB',
+  };
   return { table: { title: `Upload of ${size / 1e6} MB, limit 10 MiB`, columns, rows }, targets };
 }
 
@@ -69,7 +78,10 @@ async function uploadOnce(platform, { variant, path, type = 'application/octet-s
   });
   try {
     const send = async (body) => {
-      const headers = { 'content-type': type, ...(await signer('v2').signRequest({ method: 'POST', url: path, body })) };
+      const headers = {
+        'content-type': type,
+        ...(await signer('v2').signRequest({ method: 'POST', url: path, body })),
+      };
       return upload(server.ready.port, { path, headers, bytes: body });
     };
     await expectAnswer(await send(bytes.subarray(0, MIB)), { status: 200, text: `{"received":${MIB}}` });

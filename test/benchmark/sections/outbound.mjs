@@ -19,8 +19,9 @@ const PACED = { rate: 1000, seconds: 10 };
 
 export const title = 'Outbound';
 
-export default async function outbound({ isQuick }) {
-  const { seconds, rounds } = pace(isQuick, { seconds: 1.5, rounds: 7 });
+export default async function outbound(options) {
+  const { isQuick } = options;
+  const { seconds, rounds } = pace(options, { seconds: 1.5, rounds: 7 });
   const server = await Child.start('http-server.mjs');
   const url = `http://127.0.0.1:${server.ready.port}/studies?page=1`;
   const closing = [];
@@ -38,9 +39,13 @@ export default async function outbound({ isQuick }) {
       if (!isQuick) for (const warmUp of Object.values(candidates)) await warmUp();
       const measured = await interleave(candidates, rounds);
       rows.push(...rowsOf(concurrency, measured, senders));
-      if (concurrency === 16) gain = ratio(measured['axios, V2'].rate, measured['axios, V2 signed synchronously'].rate);
+      if (concurrency === 16)
+        gain = ratio(measured['axios, V2'].rate, measured['axios, V2 signed synchronously'].rate);
     }
-    const delay = await pacedDelay(senders['axios, V1 and V2'], isQuick ? { rate: 100, seconds: 0.2 } : PACED);
+    const delay = await pacedDelay(
+      senders['axios, V1 and V2'],
+      isQuick ? { rate: 100, seconds: 0.2 } : PACED,
+    );
     return {
       tables: [
         { title: 'POST of 1 kB to a bare server in another process', columns: COLUMNS, rows },
@@ -52,8 +57,13 @@ export default async function outbound({ isQuick }) {
       ],
       targets: [
         target('V2 at 16 concurrent beside synchronous signing', gain, { atLeast: 1.4 }),
-        target(`p99 event-loop delay at ${PACED.rate} requests/s, V1 and V2`, delay.p99, { atMost: 10, unit: ' ms' }),
-        ...(isQuick ? [] : [target('requests/s kept up meanwhile', delay.rate, { atLeast: 0.99 * PACED.rate })]),
+        target(`p99 event-loop delay at ${PACED.rate} requests/s, V1 and V2`, delay.p99, {
+          atMost: 10,
+          unit: ' ms',
+        }),
+        ...(isQuick
+          ? []
+          : [target('requests/s kept up meanwhile', delay.rate, { atLeast: 0.99 * PACED.rate })]),
       ],
       skipped,
     };
@@ -112,7 +122,9 @@ async function sendersTo(url, closing) {
   };
   const text = JSON.stringify(BODY);
   const fetched = (fetcher) => async () =>
-    (await fetcher(url, { method: 'POST', body: text, headers: { 'content-type': 'application/json' } })).text();
+    (
+      await fetcher(url, { method: 'POST', body: text, headers: { 'content-type': 'application/json' } })
+    ).text();
   if (!mauth.signedFetch) return { senders, skipped: ['signedFetch is not part of this build'] };
   const signedOrigins = [new URL(url).origin];
   senders['fetch, plain'] = { send: fetched(fetch), answer: 'unsigned' };
@@ -171,7 +183,7 @@ async function pacedDelay({ send, answer }, { rate, seconds }) {
   const [under, total] = [new Set(), rate * seconds];
   delay.enable();
   const start = performance.now();
-  for (let sent = 0; sent < total; ) {
+  for (let sent = 0; sent < total;) {
     const due = Math.min(total, ((performance.now() - start) / 1000) * rate);
     for (; sent < due; sent++) {
       const request = send().then((got) => {

@@ -9,8 +9,9 @@ const VERSIONS = { V1: 'v1', V2: 'v2' };
 
 export const title = 'Responses';
 
-export default async function responses({ isQuick }) {
-  const { rounds, seconds } = pace(isQuick, { seconds: 1.5, rounds: 5 });
+export default async function responses(options) {
+  const { isQuick } = options;
+  const { seconds, rounds } = pace(options, { seconds: 1.5, rounds: 5 });
   const rows = [];
   for (const platform of ['Express', 'Fastify']) {
     const servers = await startBoth(platform);
@@ -22,7 +23,11 @@ export default async function responses({ isQuick }) {
         for (const [size, path] of Object.entries(PAGES)) {
           const headers = await signer(signVersions).signRequest({ method: 'GET', url: path });
           const run = (server) => () =>
-            load(server, { method: 'GET', path, headers }, isQuick ? { amount: 8, connections: 4 } : { seconds });
+            load(
+              server,
+              { method: 'GET', path, headers },
+              isQuick ? { amount: 8, connections: 4 } : { seconds },
+            );
           const candidates = { unsigned: run(servers.unsigned), signed: run(servers.signed) };
           if (!isQuick) for (const warmUp of Object.values(candidates)) await warmUp();
           const measured = await interleave(candidates, rounds);
@@ -33,7 +38,9 @@ export default async function responses({ isQuick }) {
       await Promise.all(Object.values(servers).map((server) => server.stop()));
     }
   }
-  return { tables: [{ title: 'GET of a guarded route, answers unsigned and signed', columns: COLUMNS, rows }] };
+  return {
+    tables: [{ title: 'GET of a guarded route, answers unsigned and signed', columns: COLUMNS, rows }],
+  };
 }
 
 const COLUMNS = {
