@@ -18,17 +18,16 @@ import {
 } from './result.js';
 import { Verification } from './verification.js';
 
-/** A claim, and the digest of the body that belongs to its version. */
-interface HashedClaim {
-  readonly claim: Claim;
-  readonly digest: string;
-}
+type Digest = V1StringDigest | V2BodyDigest;
 
-/** Verifies here, with the app's public key. The body is hashed as it arrives and never kept. */
+/** Verifies here, with the app's public key. A body that comes in chunks is hashed as it arrives and never kept. */
 export class LocalVerification extends Verification {
-  readonly #hashing: readonly { claim: Claim; digest: V1StringDigest | V2BodyDigest }[];
   readonly #keys: PublicKeys | undefined;
   #key: KeyObject | undefined;
+  /** One for each live claim, once the body begins to arrive: what passed cannot be hashed later. */
+  #arriving: readonly Digest[] | undefined;
+  #body: Uint8Array | undefined;
+  readonly #finished: string[] = [];
 
   constructor(
     settings: MAuthSettings,
@@ -39,12 +38,12 @@ export class LocalVerification extends Verification {
   ) {
     super(settings, head, claims, replays);
     this.#keys = keys;
-    this.#hashing =
-      head && !this.rejected ? claims.live.map((claim) => ({ claim, digest: digestOf(claim, head) })) : [];
   }
 
   update(chunk: Uint8Array): void {
-    for (const { digest } of this.#hashing) digest.update(chunk);
+    if (this.rejected) return;
+    this.#arriving ??= this.claims.live.map((claim) => digestOf(claim, this.head as MessageHead));
+    for (const digest of this.#arriving) digest.update(chunk);
   }
 
   findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined> {
@@ -53,46 +52,62 @@ export class LocalVerification extends Verification {
     if (!this.#keys) return this.refuse(undecided('not_configured'));
     try {
       const key = this.#keys.find(this.appUuid);
-      return key instanceof Promise ? key.then(this.#found, this.#notFound) : this.#found(key);
+      if (!(key instanceof Promise)) return this.#found(key);
+      return key.then(
+        (found) => this.#found(found),
+        (error) => this.#notFound(error),
+      );
     } catch (error) {
       return this.#notFound(error);
     }
   }
 
-  protected verify(): MAuthResult | Promise<MAuthResult> {
+  protected verify(body?: Uint8Array): MAuthResult | Promise<MAuthResult> {
     const key = this.#key;
     if (!key) throw new Error('conclude() comes after findKey() has found a key.');
-    const hashed = this.#hashing.map(({ claim, digest }) => ({ claim, digest: digest.digest() }));
-    return this.#verify(key, hashed) ?? this.#verifyWithNewerKey(key, hashed);
+    this.#body = body;
+    return this.#verify(key) ?? this.#verifyWithNewerKey(key);
   }
 
-  readonly #found = (key: KeyObject | undefined): MAuthFailure | undefined => {
+  #found(key: KeyObject | undefined): MAuthFailure | undefined {
     this.#key = key;
     return key ? undefined : this.refuse(inauthentic('unknown_app'));
-  };
+  }
 
-  readonly #notFound = (error: unknown): MAuthFailure => {
+  #notFound(error: unknown): MAuthFailure {
     const known = error instanceof MAuthUnableToAuthenticateError;
     return this.refuse(undecided(known ? (error.code as MAuthUndecidedCode) : 'key_lookup_failed'));
-  };
+  }
 
   /** The first claim that holds, as a result. */
-  #verify(key: KeyObject, hashed: readonly HashedClaim[]): MAuthResult | undefined {
-    for (const { claim, digest } of hashed) {
+  #verify(key: KeyObject): MAuthResult | undefined {
+    for (const [index, claim] of this.claims.live.entries()) {
       this.attemptClaim(claim);
-      if (holds(claim, this.head as MessageHead, digest, key)) return this.accept(claim);
+      if (holds(claim, this.head as MessageHead, this.#digest(index), key)) return this.accept(claim);
     }
     return undefined;
   }
 
   /** The signature does not match, but the app may have a new key. */
-  async #verifyWithNewerKey(used: KeyObject, hashed: readonly HashedClaim[]): Promise<MAuthResult> {
+  async #verifyWithNewerKey(used: KeyObject): Promise<MAuthResult> {
     const newer = await this.#keys?.findNewer(this.appUuid, used).catch(() => undefined);
-    return (newer && this.#verify(newer, hashed)) ?? this.refuse(this.claims.failure);
+    return (newer && this.#verify(newer)) ?? this.refuse(this.claims.failure);
+  }
+
+  /** Of the body, as the claim's version wants it. A whole body is not hashed for a V1 claim behind a V2 that holds. */
+  #digest(index: number): string {
+    return (this.#finished[index] ??= this.#finish(index));
+  }
+
+  #finish(index: number): string {
+    if (this.#arriving) return this.#arriving[index].digest();
+    const digest = digestOf(this.claims.live[index], this.head as MessageHead);
+    if (this.#body && this.#body.length > 0) digest.update(this.#body);
+    return digest.digest();
   }
 }
 
-function digestOf({ version, appUuid, time }: Claim, head: MessageHead): V1StringDigest | V2BodyDigest {
+function digestOf({ version, appUuid, time }: Claim, head: MessageHead): Digest {
   return version === 1 ? new V1StringDigest(v1Opening(head), v1Closing(appUuid, time)) : new V2BodyDigest();
 }
 

@@ -6,7 +6,7 @@ import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
 import { resolveSettings } from '../mauth.settings.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
-import { fieldsOf, type HeaderFields } from '../protocol/headers.js';
+import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
 import { isMethod, splitTarget } from '../protocol/request-target.js';
 import { isStatus } from '../protocol/string-to-sign.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
@@ -78,13 +78,13 @@ export class MAuthAuthenticator {
    * one request twice is a replay.
    */
   async authenticateRequest({ method, url, headers, body }: RequestToAuthenticate): Promise<MAuthResult> {
-    const fields = fieldsOf(headers ?? {});
+    const fields = rereadable(headers ?? {});
     return this.#authenticate(this.beginRequest({ method, url, headers: fields }), fields, body);
   }
 
   /** Authenticates a response whose body is at hand, on the same terms. */
   async authenticateResponse({ status, headers, body }: ResponseToAuthenticate): Promise<MAuthResult> {
-    const fields = fieldsOf(headers ?? {});
+    const fields = rereadable(headers ?? {});
     const head = isStatus(status) ? { status } : undefined;
     const claims = readClaims(fields, this.#settings);
     return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), fields, body);
@@ -99,22 +99,19 @@ export class MAuthAuthenticator {
     return new LocalVerification(this.#settings, this.#keys, head, claims, replays);
   }
 
-  async #authenticate(
+  /** Without a promise where the key is at hand: each one that is awaited costs a turn. */
+  #authenticate(
     verification: Verification,
-    fields: Fields,
+    headers: HeaderFields,
     body: RequestToAuthenticate['body'],
-  ): Promise<MAuthResult> {
-    if (!verification.rejected && !isBodyAtHand(fields, body)) return verification.refuseWithoutBody();
+  ): MAuthResult | Promise<MAuthResult> {
+    if (!verification.rejected && !isBodyAtHand(headers, body)) return verification.refuseWithoutBody();
+    const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : (body ?? undefined);
     const lookup = verification.findKey();
-    const failure = lookup instanceof Promise ? await lookup : lookup;
-    if (failure) return failure;
-    if (body) verification.update(typeof body === 'string' ? Buffer.from(body, 'utf8') : body);
-    return verification.conclude();
+    if (lookup instanceof Promise) return lookup.then((failure) => failure ?? verification.conclude(bytes));
+    return lookup ?? verification.conclude(bytes);
   }
 }
-
-/** Headers read once, for an iterator can be read no second time. */
-type Fields = ReturnType<typeof fieldsOf>;
 
 function requestHead(method: string, url: string | Uint8Array): SplitRequest | undefined {
   if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;
@@ -123,11 +120,17 @@ function requestHead(method: string, url: string | Uint8Array): SplitRequest | u
 }
 
 /** "No bytes seen" is not "no body": what the headers announce must be there. */
-function isBodyAtHand(fields: Fields, body: unknown): boolean {
+function isBodyAtHand(headers: HeaderFields, body: unknown): boolean {
   if (typeof body === 'string' || body instanceof Uint8Array) return true;
   if (body !== null) return false;
-  return !fields.some(([name, value]) => announcesBody(name.toLowerCase(), value));
+  let isAnnounced = false;
+  forEachField(headers, ANNOUNCING_LENGTHS, (name, value) => {
+    isAnnounced ||= announcesBody(name.toLowerCase(), value);
+  });
+  return !isAnnounced;
 }
+
+const ANNOUNCING_LENGTHS = new Set(['content-length'.length, 'transfer-encoding'.length]);
 
 function announcesBody(name: string, value: unknown): boolean {
   const lines = (Array.isArray(value) ? value : [value]).filter((line) => line !== undefined);

@@ -43,8 +43,8 @@ export class RemoteVerification extends Verification {
     return undefined;
   }
 
-  protected async verify(): Promise<MAuthResult> {
-    const body = Buffer.concat(this.#body).toString('base64');
+  protected async verify(whole?: Uint8Array): Promise<MAuthResult> {
+    const body = Buffer.concat(whole ? [whole] : this.#body).toString('base64');
     try {
       for (const claim of this.claims.live) {
         this.attemptClaim(claim);

@@ -36,15 +36,19 @@ export abstract class Verification {
    */
   abstract findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined>;
 
-  /** All bytes have been given to `update`: verifies. To be called once, after `findKey` found no failure. */
-  conclude(): MAuthResult | Promise<MAuthResult> {
-    const result = this.verify();
+  /**
+   * Verifies. To be called once, after `findKey` found no failure.
+   *
+   * @param body the whole body, where it is at hand and nothing was given to `update`
+   */
+  conclude(body?: Uint8Array): MAuthResult | Promise<MAuthResult> {
+    const result = this.verify(body);
     if (!this.replays) return result;
     return result instanceof Promise ? result.then((late) => this.#onlyOnce(late)) : this.#onlyOnce(result);
   }
 
   /** Whether one of the live claims holds, as the result. */
-  protected abstract verify(): MAuthResult | Promise<MAuthResult>;
+  protected abstract verify(body?: Uint8Array): MAuthResult | Promise<MAuthResult>;
 
   /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
   refuseWithoutBody(): MAuthFailure {

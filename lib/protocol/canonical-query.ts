@@ -1,4 +1,5 @@
 import { type ByteString } from './byte-string.js';
+import { decode, encode, encodeByte } from './percent-encoding.js';
 
 /** One parameter of a query, decoded to bytes. */
 export interface QueryParameter {
@@ -7,13 +8,6 @@ export interface QueryParameter {
 }
 
 const TRAILING_EMPTY_PIECE = '&';
-const ESCAPE = /%([0-9A-Fa-f]{2})/g;
-const TO_ENCODE = /[^A-Za-z0-9\-_.~]/;
-const EACH_TO_ENCODE = /[^A-Za-z0-9\-_.~]/g;
-const ENCODED = Array.from(
-  { length: 256 },
-  (_, byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`,
-);
 
 /** The query of a V2 string to sign; `query` is without its `?`. */
 export function canonicalQuery(query: ByteString): ByteString {
@@ -49,22 +43,6 @@ export function joinParameters(
   return sorted.map(({ name, value }) => `${encode(name, encoded)}=${encode(value, encoded)}`).join('&');
 }
 
-/** Upper-case `%XX`. */
-export function encodeByte(byte: ByteString): string {
-  return ENCODED[byte.charCodeAt(0)];
-}
-
 export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** `+` is a space; an invalid escape stays as it is. */
-function decode(text: ByteString): ByteString {
-  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
-  if (!spaced.includes('%')) return spaced;
-  return spaced.replace(ESCAPE, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-}
-
-function encode(bytes: ByteString, encoded: (byte: ByteString) => string): ByteString {
-  return TO_ENCODE.test(bytes) ? bytes.replace(EACH_TO_ENCODE, encoded) : bytes;
 }

@@ -47,20 +47,32 @@ const LENGTHS = new Set([...PLACES.keys()].map((name) => name.length));
 /** Picks the MAuth headers of both versions in one pass; names are read in any case. */
 export function pickHeaders(headers: HeaderFields): Record<MAuthVersion, HeaderPair> {
   const picked: Record<MAuthVersion, HeaderPair> = { 1: {}, 2: {} };
-  if (isIterable(headers)) {
-    for (const [name, value] of fieldsOf(headers)) pick(picked, name, value);
-  } else {
-    for (const name of Object.keys(headers)) if (LENGTHS.has(name.length)) pick(picked, name, headers[name]);
-  }
+  forEachField(headers, LENGTHS, (name, value) => pick(picked, name, value));
   return picked;
 }
 
-/** Names with their values, whatever they came in; what is no name with a value counts for nothing. */
-export function fieldsOf(headers: HeaderFields): (readonly [name: string, value: unknown])[] {
-  const fields: Iterable<unknown> = isIterable(headers) ? headers : Object.entries(headers);
-  return [...fields].filter(
-    (field): field is [string, unknown] => Array.isArray(field) && typeof field[0] === 'string',
-  );
+/** Headers that can be read more than once: an iterator, which can not, becomes a list. */
+export function rereadable(headers: HeaderFields): HeaderFields {
+  return isIterable(headers) ? [...headers] : headers;
+}
+
+/**
+ * Calls back for each header whose name has one of the lengths: what is asked about is so rare that looking at the
+ * length alone spares most names a closer look. What is no name with a value counts for nothing.
+ */
+export function forEachField(
+  headers: HeaderFields,
+  lengths: ReadonlySet<number>,
+  found: (name: string, value: unknown) => void,
+): void {
+  if (isIterable(headers)) {
+    for (const field of headers as Iterable<unknown>)
+      if (Array.isArray(field) && typeof field[0] === 'string' && lengths.has(field[0].length)) {
+        found(field[0], field[1]);
+      }
+    return;
+  }
+  for (const name of Object.keys(headers)) if (lengths.has(name.length)) found(name, headers[name]);
 }
 
 function pick(picked: Record<MAuthVersion, HeaderPair>, name: string, value: unknown): void {

@@ -3,11 +3,11 @@ import {
   byNameThenValue,
   canonicalQuery,
   compare,
-  encodeByte,
   joinParameters,
   parameters,
   type QueryParameter,
 } from './canonical-query.js';
+import { encodeByte } from './percent-encoding.js';
 
 /**
  * Other clients write some queries differently. The forms below are accepted when verifying a V2 request, because

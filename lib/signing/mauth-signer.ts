@@ -106,12 +106,15 @@ export class MAuthSigner {
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
     const { head, bytes, time } = this.#checked(message, body, overrides.time);
-    const headers: Record<string, string> = {};
-    for (const version of VERSIONS[this.#versions(overrides.signVersions)]) {
-      const signature = await this.#signature(version, key, head, bytes, time);
-      Object.assign(headers, writeHeaders(version, this.appUuid, signature, time));
-    }
-    return headers;
+    const versions = VERSIONS[this.#versions(overrides.signVersions)];
+    // V2 first: it is on the thread pool while V1, which has no asynchronous form, is made here.
+    const v2 = versions.includes(2) ? this.#signV2(key, head, bytes, time) : undefined;
+    v2?.catch(() => undefined); // Should V1 fail meanwhile, nobody waits for this one.
+    const v1 = versions.includes(1) ? this.#signV1(key, head, bytes, time) : undefined;
+    return {
+      ...(v1 && writeHeaders(1, this.appUuid, v1, time)),
+      ...(v2 && writeHeaders(2, this.appUuid, await v2, time)),
+    };
   }
 
   #checked(message: RequestToSign | ResponseToSign, body: MessageBody, time?: number) {
@@ -129,14 +132,15 @@ export class MAuthSigner {
     }
   }
 
-  #signature(version: MAuthVersion, key: KeyObject, head: MessageHead, body: Uint8Array, time: string) {
-    if (version === 2) {
-      const digest = body.length === 0 ? SHA512_OF_NOTHING : sha512Hex(body);
-      return signV2(key, toBytes(v2Text(head, digest, this.appUuid, time)));
-    }
+  #signV1(key: KeyObject, head: MessageHead, body: Uint8Array, time: string): Buffer {
     const digest = new V1StringDigest(v1Opening(head), v1Closing(this.appUuid, time));
     digest.update(body);
     return signV1Digest(key, digest.digest());
+  }
+
+  #signV2(key: KeyObject, head: MessageHead, body: Uint8Array, time: string): Promise<Buffer> {
+    const digest = body.length === 0 ? SHA512_OF_NOTHING : sha512Hex(body);
+    return signV2(key, toBytes(v2Text(head, digest, this.appUuid, time)));
   }
 
   #versions(override: SignOverrides['signVersions']): MAuthSignVersions {

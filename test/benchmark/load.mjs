@@ -1,0 +1,49 @@
+import autocannon from 'autocannon';
+import { expect, median } from './harness.mjs';
+
+const CONNECTIONS = 32;
+
+/**
+ * Sends a request over and over, and asks the server what that took.
+ *
+ * @param server a child that listens on `ready.port`
+ * @param request `{ method, path, headers, body }`; every answer must be `answer`, with 200
+ * @returns requests a second, latencies in milliseconds, the server's processor time for a request in microseconds,
+ * and which part of the time its event loop was busy, in percent
+ */
+export async function load(server, request, { answer, seconds, connections = CONNECTIONS, amount }) {
+  const before = await server.ask('usage');
+  const latencies = [];
+  const run = autocannon({
+    ...request,
+    url: `http://127.0.0.1:${server.ready.port}${request.path}`,
+    connections,
+    expectBody: answer,
+    sampleInt: 50,
+    timeout: 60,
+    ...(amount ? { amount } : { duration: seconds }),
+  });
+  run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds));
+  const result = await run;
+  const after = await server.ask('usage');
+  const good = result['2xx'];
+  expect(
+    good > 0 && result.non2xx + result.errors + result.timeouts + result.mismatches === 0,
+    describe(result),
+  );
+  const cpu = after.user + after.system - before.user - before.system;
+  const idle = after.loop.idle - before.loop.idle;
+  const active = after.loop.active - before.loop.active;
+  const sorted = latencies.toSorted((a, b) => a - b);
+  return {
+    rate: good / result.duration,
+    p50: median(sorted),
+    p99: sorted[Math.floor(sorted.length * 0.99)],
+    cpu: cpu / good,
+    busy: (active / (active + idle)) * 100,
+  };
+}
+
+function describe({ statusCodeStats, errors, timeouts, mismatches }) {
+  return `answers ${JSON.stringify(statusCodeStats)}, ${errors} errors, ${timeouts} timeouts, ${mismatches} wrong bodies`;
+}

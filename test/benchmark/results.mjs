@@ -1,0 +1,114 @@
+/**
+ * The figures in the documentation. `figures.json` is what was measured; page, plot and the paragraph in README.md are
+ * made from it and from nothing else, so they can be checked without measuring anything.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { format } from 'prettier';
+import { throughputPlot } from './plot.mjs';
+import { cell, isNumeric, TARGET_COLUMNS, targetRows } from './report.mjs';
+
+const root = new URL('../../', import.meta.url);
+const FIGURES = 'test/benchmark/results/figures.json';
+const PAGE = 'test/benchmark/results/README.md';
+const PLOT = 'test/benchmark/results/throughput.svg';
+const README = 'README.md';
+const MARKED = /(<!-- speed: written by npm run bench -- --write -->\n)[^]*?(<!-- \/speed -->)/;
+
+/** Replaces the sections that were measured; the others stay as they were. */
+export async function writeResults(results) {
+  mkdirSync(new URL('test/benchmark/results/', root), { recursive: true });
+  const before = existsSync(new URL(FIGURES, root)) ? readFigures() : {};
+  write(FIGURES, await pretty(JSON.stringify({ ...before, ...results }, digits), 'json'));
+  for (const [path, content] of Object.entries(await documents())) write(path, content);
+}
+
+/** Everything that is made from the figures, by path. */
+export async function documents() {
+  const results = readFigures();
+  const readme = readFileSync(new URL(README, root), 'utf8');
+  const { inbound } = results;
+  return {
+    [PAGE]: await pretty(page(results), 'markdown'),
+    ...(inbound && {
+      [PLOT]: throughputPlot(inbound.tables[0].rows, machineOf(inbound)),
+      [README]: await pretty(
+        readme.replace(MARKED, (_, start, end) => `${start}\n${summary(results)}\n\n${end}`),
+        'markdown',
+      ),
+    }),
+  };
+}
+
+function readFigures() {
+  return JSON.parse(readFileSync(new URL(FIGURES, root), 'utf8'));
+}
+
+function write(path, content) {
+  writeFileSync(new URL(path, root), content);
+}
+
+/** As `npm run lint` wants it. */
+function pretty(text, parser) {
+  return format(text, { parser, singleQuote: true, trailingComma: 'all', printWidth: 110 });
+}
+
+function digits(_key, value) {
+  return typeof value === 'number' ? Number(value.toPrecision(4)) : value;
+}
+
+function machineOf({ date, node, cpu }) {
+  return `${date}, Node ${node}, ${cpu}`;
+}
+
+function page(results) {
+  return [
+    '# Benchmark',
+    'Written by `npm run bench -- --write`; see [CONTRIBUTING.md](../../../CONTRIBUTING.md#speed). Candidates take turns ' +
+      'in rounds; figures are medians over the rounds, with half of the interquartile range as ±; ratios are taken ' +
+      'within each round. A measurement whose result is wrong ends the run.',
+    '## Targets',
+    markdownTable(TARGET_COLUMNS, targetRows(results)),
+    '![Requests a second, relative to an application without a guard](throughput.svg)',
+    ...Object.values(results).flatMap((section) => [
+      `## ${section.title}`,
+      machineOf(section),
+      ...(section.notes ?? []),
+      ...(section.tables ?? []).flatMap(({ title, columns, rows }) => [
+        `### ${title}`,
+        markdownTable(columns, rows),
+      ]),
+      ...(section.skipped ?? []).map((reason) => `Skipped: ${reason}.`),
+    ]),
+  ].join('\n\n');
+}
+
+/** GET and POST of 1 kB, and no more: the page has the rest. */
+function summary({ inbound }) {
+  const kinds = ['Express, GET', 'Express, POST 1 kB', 'Fastify, GET', 'Fastify, POST 1 kB'];
+  const { rows } = inbound.tables[0];
+  const guards = [...new Set(rows.map(({ guard }) => guard))];
+  const summarised = guards.map((guard) => ({
+    guard,
+    ...Object.fromEntries(
+      kinds.map((kind) => {
+        const row = rows.find((one) => one.guard === guard && `${one.platform}, ${one.request}` === kind);
+        return [kind, row ? `${cell(Math.round(row.rate))} (${Math.round(row.relative * 100)} %)` : '–'];
+      }),
+    ),
+  }));
+  const columns = { guard: '', ...Object.fromEntries(kinds.map((kind) => [kind, kind])) };
+  return [
+    `Requests a second, and how many percent that is of an application without a guard (${machineOf(inbound)}):`,
+    markdownTable(columns, summarised),
+  ].join('\n\n');
+}
+
+function markdownTable(columns, rows) {
+  const keys = Object.keys(columns);
+  const line = (cells) => `| ${cells.map((text) => text.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [
+    line(keys.map((key) => columns[key])),
+    line(keys.map((key) => (isNumeric(rows, key) ? '---:' : '---'))),
+    ...rows.map((row) => line(keys.map((key) => cell(row[key])))),
+  ].join('\n');
+}

@@ -1,0 +1,235 @@
+/** What guards cost an application: each variant in a process of its own, the same requests for all of them. */
+import { createHash, sign, verify } from 'node:crypto';
+import { JwtService } from '@nestjs/jwt';
+import messageSignatures from 'http-message-signatures';
+import { expect, interleave, pace, ratio, Samples, target, timed } from '../harness.mjs';
+import { load } from '../load.mjs';
+import { caller, privatePem, publicPem, serviceUuid, signer } from '../parties.mjs';
+import { Child } from '../processes/child.mjs';
+import { ANSWER } from '../processes/routes.mjs';
+
+const { createSigner, httpbis } = messageSignatures;
+
+const VARIANTS = {
+  unguarded: 'unguarded',
+  passing: 'a guard that returns true',
+  v2: 'MAuth V2',
+  'v2-log': 'MAuth V2, with the attempt log line',
+  v1: 'MAuth V1',
+  optional: '@OptionalMAuth(), no headers',
+  public: '@Public()',
+  'jwt-key': '@nestjs/jwt RS512, KeyObject',
+  'jwt-pem': '@nestjs/jwt RS512, PEM',
+  rfc9421: 'RFC 9421 (http-message-signatures)',
+};
+
+const json = (length) => JSON.stringify({ study: 'Mediflex', text: 'x'.repeat(length - 30) });
+const KINDS = {
+  GET: { method: 'GET', path: '/studies' },
+  'POST 1 kB': { method: 'POST', path: '/studies', type: 'application/json', body: json(1000) },
+  'POST 1 MB': { method: 'POST', path: '/studies', type: 'application/json', body: json(1_000_000) },
+  'multipart 1 MB': {
+    method: 'POST',
+    path: '/uploads',
+    type: 'multipart/form-data; boundary=limit',
+    body: form(Buffer.alloc(1_000_000, 'x')),
+    connections: 8,
+    // Raw bytes of a form, of which a digest could be taken, are not to be had from Nest.
+    without: ['rfc9421'],
+  },
+};
+
+export const title = 'Inbound';
+
+export default async function inbound(options) {
+  const { isQuick } = options;
+  const paces = isQuick
+    ? { amount: 4, connections: 4, rounds: 1 }
+    : pace(options, { seconds: 1.5, rounds: 5 });
+  const rows = [];
+  const targets = [];
+  const raw = await rawVerification(isQuick);
+  for (const platform of ['Express', 'Fastify']) {
+    const servers = await startAll(platform);
+    try {
+      for (const [kind, request] of Object.entries(KINDS)) {
+        const measured = await measure(servers, request, paces);
+        rows.push(...rowsOf(platform, kind, measured));
+        if (kind === 'GET' || kind === 'POST 1 kB') targets.push(...targetsOf(platform, kind, measured, raw));
+        else
+          targets.push(ahead(`${platform}, ${kind}: beside @nestjs/jwt with PEM`, measured, 'jwt-pem', 1.5));
+      }
+    } finally {
+      await Promise.all(Object.values(servers).map((server) => server.stop()));
+    }
+  }
+  return {
+    notes: [
+      `Raw crypto.verify takes ${raw.median.toFixed(1)} µs here. Server and load generator (autocannon, 32 ` +
+        'connections) are processes of their own; where the server is not busy, the load generator is the limit.',
+    ],
+    tables: [{ title: 'Requests a second', columns: COLUMNS, rows }],
+    targets,
+  };
+}
+
+const COLUMNS = {
+  platform: 'platform',
+  request: 'request',
+  guard: 'guard',
+  rate: 'requests/s',
+  spread: '± %',
+  relative: 'of unguarded',
+  p50: 'p50, ms',
+  p99: 'p99, ms',
+  cpu: 'CPU, µs each',
+  busy: 'busy, %',
+};
+
+async function startAll(platform) {
+  const entries = await Promise.all(
+    Object.keys(VARIANTS).map(async (variant) => [
+      variant,
+      await Child.start('application.mjs', {
+        platform,
+        variant,
+        serviceUuid,
+        appUuid: caller.appUuid,
+        publicPem: publicPem(),
+      }),
+    ]),
+  );
+  return Object.fromEntries(entries);
+}
+
+async function measure(servers, request, { rounds, ...pace }) {
+  const candidates = {};
+  for (const [variant, server] of Object.entries(servers)) {
+    if (request.without?.includes(variant)) continue;
+    await expectGuarded(variant, server, request);
+    const sent = await authenticated(variant, request);
+    const run = () => load(server, sent, { answer: ANSWER, connections: request.connections, ...pace });
+    if (rounds > 1) await run(); // So that its code has been compiled.
+    candidates[variant] = run;
+  }
+  return interleave(candidates, rounds);
+}
+
+/** The request as its guard wants it. A signature holds for five minutes, so one will do. */
+async function authenticated(variant, { method, path, type, body }) {
+  const headers = { host: 'localhost', ...(type && { 'content-type': type }) };
+  return {
+    method,
+    path,
+    ...(body && { body }),
+    headers: { ...headers, ...(await proof(variant, { method, path, body })) },
+  };
+}
+
+async function proof(variant, { method, path, body }) {
+  if (variant.startsWith('v')) {
+    return signer(variant.slice(0, 2)).signRequest({ method, url: path, body });
+  }
+  if (variant.startsWith('jwt')) {
+    const jwt = new JwtService({
+      privateKey: privatePem(),
+      signOptions: { algorithm: 'RS512', expiresIn: '1h' },
+    });
+    return { authorization: `Bearer ${await jwt.signAsync({ sub: caller.appUuid })}` };
+  }
+  if (variant !== 'rfc9421') return {};
+  const digest = body && `sha-512=:${createHash('sha512').update(body).digest('base64')}:`;
+  const { headers } = await httpbis.signMessage(
+    {
+      key: createSigner(caller.privateKey, 'rsa-v1_5-sha256', caller.appUuid),
+      fields: ['@method', '@path', '@query', ...(digest ? ['content-digest'] : [])],
+    },
+    { method, url: `http://localhost${path}`, headers: digest ? { 'content-digest': digest } : {} },
+  );
+  return headers;
+}
+
+/** A guard that let everything pass would be fast. */
+async function expectGuarded(variant, server, request) {
+  const isGuarded = /^(v\d|jwt|rfc)/.test(variant);
+  const send = async ({ method, path, body, headers }) =>
+    (await fetch(`http://127.0.0.1:${server.ready.port}${path}`, { method, body, headers })).status;
+  const good = await authenticated(variant, request);
+  const headers = Object.fromEntries(
+    Object.entries(good.headers).map(([name, value]) => [
+      name,
+      /auth|^signature$/i.test(name) ? forged(value) : value,
+    ]),
+  );
+  expect((await send(good)) === 200, `${variant} refuses good requests`);
+  expect((await send({ ...good, headers })) === (isGuarded ? 401 : 200), `${variant} takes bad requests`);
+}
+
+/** The same text with other bits in the middle of its signature. */
+function forged(value) {
+  const place = value.length - 100;
+  return value.slice(0, place) + (value[place] === 'A' ? 'B' : 'A') + value.slice(place + 1);
+}
+
+function rowsOf(platform, request, measured) {
+  return Object.entries(measured).map(([variant, { rate, p50, p99, cpu, busy }]) => ({
+    platform,
+    request,
+    guard: VARIANTS[variant],
+    rate: rate.median,
+    spread: rate.spread,
+    relative: ratio(rate, measured.unguarded.rate),
+    p50: p50.median,
+    p99: p99.median,
+    cpu: cpu.median,
+    busy: busy.median,
+  }));
+}
+
+function targetsOf(platform, kind, measured, raw) {
+  const where = `${platform}, ${kind}`;
+  const relative = (variant) => ratio(measured[variant].rate, measured.unguarded.rate);
+  const possible = new Samples();
+  possible.values = measured.unguarded.rate.values.map((rate) => 1 / (1 / rate + raw.median / 1e6));
+  const points = (variant) => (relative('passing') - relative(variant)) * 100;
+  return [
+    target(`${where}: V2 beside 1 / (unguarded + crypto.verify)`, ratio(measured.v2.rate, possible), {
+      atLeast: 0.75,
+    }),
+    ahead(`${where}: beside @nestjs/jwt with KeyObject`, measured, 'jwt-key', kind === 'GET' ? 1 : 0.95),
+    ahead(`${where}: beside @nestjs/jwt with PEM`, measured, 'jwt-pem', 1.5),
+    target(`${where}: @Public() behind a guard that returns true`, points('public'), {
+      atMost: 5,
+      unit: ' points',
+    }),
+    target(`${where}: @OptionalMAuth() behind a guard that returns true`, points('optional'), {
+      atMost: 5,
+      unit: ' points',
+    }),
+  ];
+}
+
+function ahead(name, measured, other, atLeast) {
+  return target(
+    name,
+    ratio(measured.v2.rate, measured[other].rate),
+    atLeast === 1 ? { above: 1 } : { atLeast },
+  );
+}
+
+async function rawVerification(isQuick) {
+  const text = Buffer.alloc(300, 'MAuth');
+  const signature = sign('sha512', text, caller.privateKey);
+  const operation = timed(
+    () => verify('sha512', text, caller.publicKey, signature),
+    (isAuthentic) => isAuthentic,
+    isQuick ? 0.01 : 0.3,
+  );
+  return (await interleave({ raw: operation }, isQuick ? 1 : 7)).raw.micros;
+}
+
+function form(file) {
+  const head =
+    '--limit\r\nContent-Disposition: form-data; name="file"; filename="f"\r\nContent-Type: application/octet-stream\r\n\r\n';
+  return Buffer.concat([Buffer.from(head), file, Buffer.from('\r\n--limit--\r\n')]);
+}
