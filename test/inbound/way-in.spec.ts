@@ -8,6 +8,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import express from 'express';
 import fastify from 'fastify';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
+import { ExemptPaths } from '../../lib/inbound/exempt-paths.js';
 import { getMAuthIdentity } from '../../lib/inbound/identity.js';
 import { InboundAuthenticator } from '../../lib/inbound/inbound-authenticator.js';
 import { resolveSettings } from '../../lib/mauth.settings.js';
@@ -420,7 +421,7 @@ describe('The way in on Fastify alone', () => {
 
 describe('The way in of applications that have no HTTP', () => {
   const options = { appUuid: caller.appUuid, findPublicKey: () => undefined };
-  const door = { protect: 'decorated', exempt: [] } as const;
+  const door = { protect: 'decorated', exempt: new ExemptPaths([]) } as const;
 
   it('is not there, and does not mind', () => {
     const host = new HttpAdapterHost();

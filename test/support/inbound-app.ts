@@ -24,12 +24,10 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { answerFor } from '../../lib/inbound/answers.js';
 import { nodeRequest } from '../../lib/inbound/exchange.js';
-import {
-  InboundAuthenticator,
-  type DoorOptions,
-  type RouteLimits,
-} from '../../lib/inbound/inbound-authenticator.js';
+import { ExemptPaths } from '../../lib/inbound/exempt-paths.js';
+import { InboundAuthenticator, type DoorOptions } from '../../lib/inbound/inbound-authenticator.js';
 import { type InboundOutcome } from '../../lib/inbound/inbound-outcome.js';
+import { type RouteLimits } from '../../lib/inbound/request-authenticator.js';
 import { type MAuthOptions, type MAuthSettings } from '../../lib/mauth.options.js';
 import { resolveSettings } from '../../lib/mauth.settings.js';
 import { RecordingLogger } from './running-app.js';
@@ -52,7 +50,7 @@ export interface InboundAppOptions {
   /** false = the same application without MAuth. */
   mauth?: boolean;
   options?: Partial<MAuthOptions>;
-  door?: Partial<DoorOptions>;
+  door?: Partial<Pick<DoorOptions, 'protect'> & { exempt: readonly string[] }>;
   limits?: RouteLimits;
   nest?: NestApplicationOptions;
   adapter?: AbstractHttpAdapter;
@@ -162,7 +160,8 @@ export async function startInboundApp(
   const install = (host: HttpAdapterHost) => {
     if (mauth) {
       const authenticator = new MAuthAuthenticator(complete);
-      const doorOptions = { protect: 'decorated' as const, exempt: [], ...door };
+      const { protect = 'decorated', exempt = [] } = door ?? {};
+      const doorOptions = { protect, exempt: new ExemptPaths(exempt) };
       witness.inbound = new InboundAuthenticator(host, witness.settings, authenticator, doorOptions);
     }
     return witness;
