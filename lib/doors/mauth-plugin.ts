@@ -39,9 +39,13 @@ function ownOptions(options: MAuthDoorOptions = {} as MAuthDoorOptions): MAuthDo
 /** Hooks are inherited by contexts that are made after them: earlier plugins would go on without any protection. */
 function refuseToComeTooLate(instance: PluggableFastify): void {
   if (instance.hasDecorator(REGISTERED)) {
-    throw new MAuthConfigurationError('mauthPlugin is registered more than once; register it once, at the root.');
+    throw new MAuthConfigurationError(
+      'mauthPlugin is registered more than once; register it once, at the root.',
+    );
   }
-  const key = Object.getOwnPropertySymbols(instance).find(({ description }) => description === 'fastify.children');
+  const key = Object.getOwnPropertySymbols(instance).find(
+    ({ description }) => description === 'fastify.children',
+  );
   const children = key && (instance as unknown as Record<symbol, unknown>)[key];
   if (Array.isArray(children) && children.length > 0) {
     throw new MAuthConfigurationError(

@@ -24,18 +24,12 @@ type MiddlewareRequest = IncomingMessage & { originalUrl?: string };
  */
 @Injectable()
 export class MAuthMiddleware implements NestMiddleware {
-  constructor(
-    @Inject(MAUTH_INBOUND_AUTHENTICATOR) private readonly authenticator: InboundAuthenticator,
-  ) {}
+  constructor(@Inject(MAUTH_INBOUND_AUTHENTICATOR) private readonly authenticator: InboundAuthenticator) {}
 
   /** Calls `next` for requests that may pass; answers all others itself. */
   use(request: MiddlewareRequest, response: ServerResponse, next: (error?: unknown) => void): void {
     // Both platforms take the matched path from `url` and keep the whole of it here.
     const target = request.originalUrl ?? request.url ?? '';
-    passDoor(
-      this.authenticator.admits({ request: nodeRequest(request), response }, target),
-      next,
-      next,
-    );
+    passDoor(this.authenticator.admits({ request: nodeRequest(request), response }, target), next, next);
   }
 }
