@@ -15,7 +15,7 @@ export {
 } from './authentication/result.js';
 export { type Verification } from './authentication/verification.js';
 export { mauthMiddleware, type MAuthDoorMiddleware } from './doors/mauth-middleware.js';
-export { mauthPlugin } from './doors/mauth-plugin.js';
+export { mauthPlugin, type MAuthPluginOptions } from './doors/mauth-plugin.js';
 export { type MAuthDoorOptions } from './doors/standalone-door.js';
 export { getMAuthIdentity } from './inbound/identity.js';
 export { mauthOptionsFromEnv } from './mauth.env.js';

@@ -13,7 +13,10 @@ export interface PluggableFastify {
 const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
 const REGISTERED = 'mauthPlugin';
 
-async function register(instance: PluggableFastify, options?: MAuthDoorOptions): Promise<void> {
+/** Options of the plugin; without any of its own it takes them from the environment. */
+export type MAuthPluginOptions = Partial<MAuthDoorOptions>;
+
+async function register(instance: PluggableFastify, options: MAuthPluginOptions): Promise<void> {
   refuseToComeTooLate(instance);
   const hooks = new FastifyHooks();
   const door = new StandaloneDoor(hooks, ownOptions(options));
@@ -30,8 +33,8 @@ async function register(instance: PluggableFastify, options?: MAuthDoorOptions):
   if (typeof use === 'function') use.call(instance, middleware);
 }
 
-/** Without any of its own, they are in the environment. */
-function ownOptions(options: MAuthDoorOptions = {} as MAuthDoorOptions): MAuthDoorOptions | undefined {
+/** Undefined where there are none: then they are in the environment. */
+function ownOptions(options: MAuthPluginOptions): MAuthDoorOptions | undefined {
   const own = Object.entries(options).filter(([name]) => !REGISTER_OPTIONS.includes(name));
   return own.length > 0 ? (Object.fromEntries(own) as unknown as MAuthDoorOptions) : undefined;
 }
