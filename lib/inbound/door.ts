@@ -36,7 +36,7 @@ export class Door {
       this.#admitted.add(exchange.request);
       return true;
     }
-    sendAnswer(exchange.response, answerFor(outcome, this.#settings));
+    sendAnswer(exchange, answerFor(outcome, this.#settings));
     return false;
   }
 }

@@ -1,9 +1,10 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { type Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
 
 type Done = (error?: unknown) => void;
-type Hook = (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: Done) => void;
+type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
+type Hook = (request: { raw: IncomingMessage }, reply: Reply, done: Done) => void;
 
 /** As much of a Fastify instance as hooks need. */
 export interface HookedInstance {
@@ -24,13 +25,16 @@ export class FastifyHooks implements RequestReading {
       if (entry.admit) passDoor(entry.admit(exchange), done, done);
       else done();
     };
-    instance.addHook('onRequest', ({ raw: request }, { raw: response }, done) =>
-      enter({ request, response }, done),
-    );
+    const exchangeOf = (request: IncomingMessage, reply: Reply): Exchange => ({
+      request,
+      response: reply.raw,
+      pendingHeaders: () => reply.getHeaders(),
+    });
+    instance.addHook('onRequest', ({ raw }, reply, done) => enter(exchangeOf(raw, reply), done));
     // What hooks pass on to the not-found handler comes here without having met the one above.
-    instance.addHook('preHandler', ({ raw: request }, { raw: response }, done) => {
-      this.#routed.add(request);
-      enter({ request, response }, done);
+    instance.addHook('preHandler', ({ raw }, reply, done) => {
+      this.#routed.add(raw);
+      enter(exchangeOf(raw, reply), done);
     });
     return (request: IncomingMessage, response: ServerResponse, next: Done) =>
       enter({ request, response }, next);

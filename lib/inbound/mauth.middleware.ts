@@ -10,7 +10,8 @@ type MiddlewareRequest = IncomingMessage & { originalUrl?: string };
 /**
  * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
  * `exempt`. Decorators do not count here. It is for all routes only: a middleware for some paths can be passed by
- * with other spellings of these paths; protect single routes with `@RequiresMAuth()`.
+ * with other spellings of these paths; protect single routes with `@RequiresMAuth()`. Mind the braces in the example:
+ * `*path` alone would leave `/` open.
  *
  * Middleware that stands in front of it runs first, and so do the body parsers of Express; `protect: 'everything'`
  * stands in front of all of them.
@@ -18,7 +19,7 @@ type MiddlewareRequest = IncomingMessage & { originalUrl?: string };
  * @example
  * export class AppModule implements NestModule {
  *   configure(consumer: MiddlewareConsumer) {
- *     consumer.apply(MAuthMiddleware).forRoutes('*path');
+ *     consumer.apply(MAuthMiddleware).forRoutes('{*path}');
  *   }
  * }
  */

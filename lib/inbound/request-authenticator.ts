@@ -126,7 +126,7 @@ export class RequestAuthenticator {
     const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
     arrival.outcome = Promise.resolve(failure);
     arrival.body?.discard();
-    sendAnswer(arrival.response, answerFor(failure, this.#settings));
+    sendAnswer(arrival, answerFor(failure, this.#settings));
   }
 
   /** Writes down what the caller does not learn, and what verification itself has not written. */

@@ -184,7 +184,7 @@ class ReceivingController {
 
 class WithMiddleware implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
-    consumer.apply(MAuthMiddleware).forRoutes('*path');
+    consumer.apply(MAuthMiddleware).forRoutes('{*path}');
   }
 }
 
