@@ -95,6 +95,7 @@ class SilentGateway {
 
 describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
   let app: INestApplication | undefined;
+  let witness: Witness;
 
   beforeEach(() => (ran = 0));
   afterEach(async () => {
@@ -103,24 +104,29 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
   });
 
   async function start(gateway: Type<unknown>, protect: MAuthProtection): Promise<void> {
-    const imports = [MAuthModule.forRoot({ ...optionsFor(new Witness()), protect })];
+    witness = new Witness();
+    const imports = [MAuthModule.forRoot({ ...optionsFor(witness), protect })];
     const testing = await Test.createTestingModule({ imports, providers: [gateway] }).compile();
     app = testing.createNestApplication(createAdapter(), { logger: false });
     app.useWebSocketAdapter(new WsAdapter(app));
     await app.listen(0, '127.0.0.1');
   }
 
+  /** What comes back; Nest 11 leaves refused messages without an answer, so the log counts as well. */
   async function ask(): Promise<string> {
     const socket = new WebSocket((await app?.getUrl())?.replace('http', 'ws') ?? '');
     try {
       return await new Promise((resolve, reject) => {
         socket.on('error', reject).on('message', (data: Buffer) => resolve(data.toString()));
         socket.on('open', () => socket.send('{"event":"ask"}'));
+        witness.logger.warn = resolve;
       });
     } finally {
       socket.terminate();
     }
   }
+
+  const refused = (place: string) => `MAuth refused a call of type ws at ${place}: unsupported_context`;
 
   it.each([
     ['routes', UndecoratedGateway, 'UndecoratedGateway.ask'],
@@ -131,7 +137,7 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
     async (protect, gateway, name) => {
       if (runsGlobalGuards) {
         await start(gateway, protect);
-        expect(await ask()).toContain('exception');
+        expect(await ask()).toBe(refused(name));
       } else {
         const started = start(gateway, protect);
         await expect(started).rejects.toThrow(MAuthConfigurationError);
@@ -157,7 +163,7 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
     'refuse messages where they bring the guard (%p)',
     async (gateway) => {
       await start(gateway, 'routes');
-      expect(await ask()).toContain('exception');
+      expect(await ask()).toBe(refused(`${gateway.name}.ask`));
       expect(ran).toBe(0);
     },
   );
