@@ -1,4 +1,5 @@
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
+import { type Type } from '@nestjs/common';
 import { type AbstractHttpAdapter } from '@nestjs/core';
 import { Args, GraphQLModule, Mutation, Query, ResolveField, Resolver, Subscription } from '@nestjs/graphql';
 import { WebSocket } from 'ws';
@@ -116,9 +117,14 @@ export interface GraphqlApp extends Pick<RunningApp, 'close'> {
 /** A Nest application with Apollo, whose operations all but a few are for authentic callers. */
 export async function startGraphqlApp(
   createAdapter: () => AbstractHttpAdapter,
-  options: { protect?: MAuthProtection; mauth?: Partial<MAuthOptions>; context?: unknown } = {},
+  options: {
+    protect?: MAuthProtection;
+    mauth?: Partial<MAuthOptions>;
+    context?: unknown;
+    resolver?: Type<unknown>;
+  } = {},
 ): Promise<GraphqlApp> {
-  const { protect = 'decorated', mauth, context } = options;
+  const { protect = 'decorated', mauth, context, resolver = StudyResolver } = options;
   ran.length = 0;
   const witness = new Witness();
   const graphql: ApolloDriverConfig = {
@@ -135,7 +141,7 @@ export async function startGraphqlApp(
       MAuthModule.forRoot({ ...optionsFor(witness, mauth), protect }),
       GraphQLModule.forRoot(graphql),
     ],
-    providers: [StudyResolver],
+    providers: [resolver],
   });
   return { witness, port: Number(new URL(url).port), close };
 }
