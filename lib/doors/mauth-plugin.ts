@@ -1,4 +1,4 @@
-import { FastifyHooks, type HookedInstance } from '../inbound/fastify-hooks.js';
+import { FastifyHooks } from '../inbound/fastify-hooks.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { StandaloneDoor, type MAuthDoorOptions } from './standalone-door.js';
 
@@ -11,7 +11,7 @@ export interface PluggableFastify {
 
 /** What `register` itself understands, beside the options of a plugin. */
 const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
-const REGISTERED = 'mauthPlugin';
+const REGISTERED = 'nestjs-mauth';
 
 /** Options of the plugin; without any of its own it takes them from the environment. */
 export type MAuthPluginOptions = Partial<MAuthDoorOptions>;
@@ -23,7 +23,7 @@ async function register(instance: PluggableFastify, options: MAuthPluginOptions)
   instance.addHook('onClose', () => door.close());
   await door.ready();
   instance.decorate(REGISTERED, true);
-  const middleware = hooks.addHooks(instance as HookedInstance, {
+  const middleware = hooks.addHooks(instance, {
     // The door does it, for requests that are not exempt.
     arrive: () => undefined,
     admit: (exchange) => door.admits(exchange, hooks.routedTarget(exchange.request)),
@@ -63,7 +63,7 @@ function refuseToComeTooLate(instance: PluggableFastify): void {
  * pass. All others are answered as a Nest application with this package answers them; `getMAuthIdentity(request)`
  * tells handlers who is calling.
  *
- * Register it first: hooks and plugins that come before it are open. Without options of its own it takes them from
+ * Register it first, and wait for that: hooks and plugins that come before it are open. Without options of its own it takes them from
  * the environment. Registering fails with MAuthConfigurationError when an option is wrong or the private key cannot
  * be decrypted; when the instance closes, so do the connections to the MAuth service. Requests for an upgrade, such as
  * those of WebSockets, are not protected by it.

@@ -168,6 +168,28 @@ describe('mauthPlugin', () => {
     expect([answer.status, answer.headers['access-control-allow-origin']]).toEqual([401, '*']);
   });
 
+  it('protects the not-found handler also where a hook in front of it sends requests there', async () => {
+    create().setNotFoundHandler(async (request) => handler(request));
+    app.addHook('onRequest', (_request, reply) => void reply.callNotFound());
+    await app.register(mauthPlugin, options());
+    app.get('/gone', async () => 'never');
+    const port = await listen();
+    expect((await sendBytes({ port, method: 'GET', path: '/gone' })).status).toBe(401);
+    expect(witness.callers).toEqual([]);
+    await sendSigned({ port, method: 'GET', path: '/gone' });
+    expect(witness.callers).toEqual([{ appUuid: caller.appUuid, protocolVersion: 2 }]);
+  });
+
+  it('lets hooks see what it has answered', async () => {
+    const statuses: number[] = [];
+    create().addHook('onResponse', async (_request, { raw }) => void statuses.push(raw.statusCode));
+    await app.register(mauthPlugin, options());
+    const port = await listen();
+    await sendBytes({ port });
+    await app.close();
+    expect(statuses).toEqual([401]);
+  });
+
   it('protects one context where it is registered in one', async () => {
     create().get('/open', handler);
     await app.register(async (inner) => {
