@@ -258,6 +258,18 @@ describe('mauthMiddleware', () => {
       await expect(door.ready()).resolves.toBeUndefined();
     });
 
+    it('is undecided within the deadline while the private key does not come', async () => {
+      const door = middleware({
+        findPublicKey: undefined,
+        mauthUrl: mauth.url,
+        privateKey: Buffer.from('ciphertext').toString('base64'),
+        decryptPrivateKey: () => new Promise(() => undefined),
+        service: { deadlineMs: 200 },
+      });
+      const port = await listen(express().use(door).use(handler));
+      expect((await sendSigned({ port })).status).toBe(503);
+    });
+
     it('is undecided without a private key, says why, and tells whoever waits', async () => {
       const door = middleware({
         findPublicKey: undefined,

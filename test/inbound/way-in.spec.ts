@@ -194,14 +194,22 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     ]);
   });
 
-  it('refuses an ambiguous path also where `requestTarget` tells another one', async () => {
-    const options = { requestTarget: () => '/outside' };
-    const { port, logger } = await start({ options, door: { protect: 'everything' } });
-    const headers = await signatureOf({ method: 'GET', path: '/outside' });
-    expect((await sendBytes({ port, method: 'GET', path: '/no/..%2freceive', headers })).status).toBe(401);
-    expect(logger.lines.map(({ message }) => message)).toEqual([expect.stringContaining('(ambiguous_path)')]);
-    expect((await sendBytes({ port, method: 'GET', path: '/receive', headers })).status).toBe(200);
-  });
+  it.each([
+    ['a door', { door: { protect: 'everything' } }],
+    ['MAuthMiddleware', { asks: 'middleware' }],
+  ] as const)(
+    'refuses an ambiguous path also where `requestTarget` tells another one (%s)',
+    async (_, how) => {
+      const options = { requestTarget: () => '/outside' };
+      const { port, logger } = await start({ options, ...how });
+      const headers = await signatureOf({ method: 'GET', path: '/outside' });
+      expect((await sendBytes({ port, method: 'GET', path: '/no/..%2freceive', headers })).status).toBe(401);
+      expect(logger.lines.map(({ message }) => message)).toEqual([
+        expect.stringContaining('(ambiguous_path)'),
+      ]);
+      expect((await sendBytes({ port, method: 'GET', path: '/receive', headers })).status).toBe(200);
+    },
+  );
 
   it('accepts what the policy calls ambiguous when `pathPolicy` is `protocol`', async () => {
     const strict = await start();
