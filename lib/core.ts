@@ -1,6 +1,6 @@
+export { type AuthenticatorParts } from './authentication/authenticator-parts.js';
 export {
   MAuthAuthenticator,
-  type AuthenticatorParts,
   type RequestHead,
   type RequestToAuthenticate,
   type ResponseToAuthenticate,
@@ -15,6 +15,10 @@ export {
   type MAuthUndecidedCode,
 } from './authentication/result.js';
 export { type Verification } from './authentication/verification.js';
+export { mauthMiddleware, type MAuthDoorMiddleware } from './doors/mauth-middleware.js';
+export { mauthPlugin, type MAuthPluginOptions } from './doors/mauth-plugin.js';
+export { type MAuthDoorOptions } from './doors/standalone-door.js';
+export { getMAuthIdentity } from './inbound/identity.js';
 export { mauthOptionsFromEnv } from './mauth.env.js';
 export {
   MAuthConfigurationError,

@@ -4,7 +4,6 @@ export { type BodyFailure, type BodyFailureCode } from './inbound/inbound-outcom
 export { type RequiresMAuthOptions } from './inbound/access-marks.js';
 export { AppUuid } from './inbound/app-uuid.decorator.js';
 export { type CallerParameterOptions } from './inbound/caller-parameter.js';
-export { getMAuthIdentity } from './inbound/identity.js';
 export { MAuthCaller } from './inbound/mauth-caller.decorator.js';
 export {
   MAuthForbiddenException,
@@ -13,6 +12,7 @@ export {
   MAuthUnsupportedContextException,
 } from './inbound/mauth.exceptions.js';
 export { MAuthGuard } from './inbound/mauth.guard.js';
+export { MAuthMiddleware } from './inbound/mauth.middleware.js';
 export { OptionalMAuth } from './inbound/optional-mauth.decorator.js';
 export { Public } from './inbound/public.decorator.js';
 export { RequiresMAuth } from './inbound/requires-mauth.decorator.js';

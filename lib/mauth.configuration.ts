@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { ExemptPaths } from './inbound/exempt-paths.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
 import {
   type MAuthModuleAsyncOptions,
@@ -45,22 +46,15 @@ export async function configure(options: MAuthModuleOptions): Promise<MAuthConfi
   return Object.freeze({ settings, signer, http: options.http });
 }
 
-/**
- * Extras with their defaults.
- *
- * @throws MAuthConfigurationError that names the option and the remedy
- */
-export function resolveExtras(extras: MAuthModuleExtras): Required<MAuthModuleExtras> {
-  const { isGlobal = true, protect = 'decorated', exempt = ['/app_status'] } = extras;
+/** Extras with their defaults. */
+type Extras = Required<Omit<MAuthModuleExtras, 'exempt'>> & { readonly exempt: ExemptPaths };
+
+/** @throws MAuthConfigurationError that names the option and the remedy */
+export function resolveExtras(extras: MAuthModuleExtras): Extras {
+  const { isGlobal = true, protect = 'decorated', exempt } = extras;
   if (typeof isGlobal !== 'boolean') throw wrong('isGlobal', 'must be true or false.');
   if (!PROTECTIONS.includes(protect)) throw wrong('protect', 'must be decorated, routes or everything.');
-  if (!Array.isArray(exempt) || !exempt.every(isPath)) {
-    throw wrong(
-      'exempt',
-      'must be a list of paths such as /app_status, each with a leading slash and without query.',
-    );
-  }
-  return { isGlobal, protect, exempt: Object.freeze([...(exempt as string[])]) };
+  return { isGlobal, protect, exempt: new ExemptPaths(exempt) };
 }
 
 /** @throws MAuthConfigurationError unless there is exactly one source of options */
@@ -69,10 +63,6 @@ export function checkSources(options: MAuthModuleAsyncOptions): void {
   throw new MAuthConfigurationError(
     'MAuthModule.forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
   );
-}
-
-function isPath(path: unknown): boolean {
-  return typeof path === 'string' && /^\/[^?\s]*$/.test(path);
 }
 
 function wrong(option: string, remedy: string): MAuthConfigurationError {

@@ -22,8 +22,8 @@ export interface MAuthModuleExtras {
    */
   protect?: MAuthProtection;
   /**
-   * Paths that pass the door of `protect: 'everything'` unsigned, exactly as they stand in the request line, without
-   * query. A handler behind such a path is still protected, unless it is `@Public()`. Default `['/app_status']`.
+   * Paths that pass the door of `protect: 'everything'`, and `MAuthMiddleware`, unsigned: exactly as they stand in the
+   * request line, without query. A handler behind such a path is still protected, unless it is `@Public()`. Default `['/app_status']`.
    */
   exempt?: readonly string[];
 }

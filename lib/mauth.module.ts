@@ -13,6 +13,7 @@ import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound/inbound-tokens.js';
 import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard.js';
 import { MAuthGuard } from './inbound/mauth.guard.js';
+import { MAuthMiddleware } from './inbound/mauth.middleware.js';
 import { MAuthStartUpCheck } from './inbound/start-up-check.js';
 import { AuthenticationTicketClient } from './keys/authentication-ticket-client.js';
 import { createAuthenticationTickets } from './keys/create-authentication-tickets.js';
@@ -38,7 +39,8 @@ const MAUTH_CONFIGURATION = Symbol.for('nestjs-mauth:configuration');
 /**
  * Makes a Nest application sign what it sends and authenticate what it receives. Registered once, in the root module.
  *
- * It provides `MAuthHttpService`, `MAuthSigner`, `MAuthAuthenticator`, `MAuthKeyCache` and `MAuthGuard`.
+ * It provides `MAuthHttpService`, `MAuthSigner`, `MAuthAuthenticator`, `MAuthKeyCache`, `MAuthGuard` and
+ * `MAuthMiddleware`.
  *
  * @example
  * @Module({ imports: [MAuthModule.forRoot({ ...mauthOptionsFromEnv(), protect: 'routes' })] })
@@ -130,6 +132,7 @@ function assemble(
           new InboundAuthenticator(host, settings, authenticator, { protect, exempt }),
       },
       MAuthGuard,
+      MAuthMiddleware,
       protect === 'decorated' ? INHERITED_RESTRICTIONS : { provide: APP_GUARD, useExisting: MAuthGuard },
       MAuthStartUpCheck,
     ],
@@ -141,6 +144,7 @@ function assemble(
       MAuthAuthenticator,
       MAuthKeyCache,
       MAuthGuard,
+      MAuthMiddleware,
       MAuthHttpService,
     ],
   };

@@ -1,15 +1,11 @@
-import { createAuthenticationTickets } from '../keys/create-authentication-tickets.js';
-import { createPublicKeys } from '../keys/create-public-keys.js';
 import { type AuthenticationTickets } from '../keys/authentication-tickets.js';
 import { type PublicKeys } from '../keys/public-key-source.js';
-import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
-import { resolveSettings } from '../mauth.settings.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
 import { isMethod, splitTarget } from '../protocol/request-target.js';
 import { isStatus } from '../protocol/string-to-sign.js';
-import { MAuthSigner } from '../signing/mauth-signer.js';
+import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
 import { RemoteVerification, type SplitRequest } from './remote-verification.js';
@@ -38,15 +34,6 @@ export interface ResponseToAuthenticate {
   readonly headers: HeaderFields;
   /** The bytes on the wire, or text that stands for its UTF-8 bytes; null = the response has no body. */
   readonly body: Uint8Array | string | null;
-}
-
-/** What an authenticator is made of, where somebody else has already made it. */
-export interface AuthenticatorParts {
-  readonly settings: MAuthSettings;
-  /** Undefined where nothing can be authenticated: every request is then undecided. */
-  readonly keys: PublicKeys | undefined;
-  /** Required in remote mode: who decides about requests. */
-  readonly tickets?: AuthenticationTickets;
 }
 
 /**
@@ -136,18 +123,4 @@ function announcesBody(name: string, value: unknown): boolean {
   const lines = (Array.isArray(value) ? value : [value]).filter((line) => line !== undefined);
   if (name === 'transfer-encoding') return lines.length > 0;
   return name === 'content-length' && !lines.every((line) => typeof line === 'string' && /^0+$/.test(line));
-}
-
-function assembleParts(options: MAuthOptions): AuthenticatorParts {
-  const settings = resolveSettings(options);
-  const signer = new MAuthSigner(options);
-  const keys = createPublicKeys(settings, signer);
-  const tickets = createAuthenticationTickets(settings, signer);
-  if (settings.mode === 'remote' ? tickets : keys) return { settings, keys, tickets };
-  throw new MAuthConfigurationError(
-    settings.mode === 'remote'
-      ? 'MAuth option `mauthUrl` (environment: MAUTH_URL) is required in remote mode; set it.'
-      : 'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; ' +
-          'set one of them.',
-  );
 }

@@ -1,10 +1,12 @@
 import { type Verification } from '../authentication/verification.js';
 import { type Exchange } from './exchange.js';
 import { type InboundOutcome } from './inbound-outcome.js';
+import { type RequestReading } from './platform.js';
 import { type WireBody } from './wire-body.js';
 
 /** One request on its way in: what was found out about it so far. */
 export interface Arrival extends Exchange {
+  readonly reading: RequestReading;
   /** Path and query on the wire. */
   readonly sentTarget: string;
   /** Path and query that the signature covers: others where a proxy has rewritten them. */

@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type MAuthIdentity } from '../authentication/result.js';
+import { graphqlRequests } from './graphql-requests.js';
 import { getMAuthIdentity } from './identity.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
 
@@ -18,12 +19,19 @@ interface WantedOfCaller extends CallerParameterOptions {
  * handler that names its caller must not run with `undefined` because somebody forgot to protect it.
  */
 export const CallerParameter = createParamDecorator((wanted: WantedOfCaller, context: ExecutionContext) => {
-  const identity = getMAuthIdentity(requestOf(context));
+  const identity = identityIn(context);
   if (identity) return wanted.property ? identity[wanted.property] : identity;
   if (wanted.optional) return undefined;
   throw new MAuthUnauthorizedException();
 });
 
-function requestOf(context: ExecutionContext): unknown {
-  return context.getType<string>() === 'http' ? context.switchToHttp().getRequest<unknown>() : undefined;
+function identityIn(context: ExecutionContext): MAuthIdentity | undefined {
+  switch (context.getType<string>()) {
+    case 'http':
+      return getMAuthIdentity(context.switchToHttp().getRequest<unknown>());
+    case 'graphql':
+      return graphqlRequests(context).map(getMAuthIdentity).find(Boolean);
+    default:
+      return undefined;
+  }
 }

@@ -1,36 +1,23 @@
 import { type IncomingMessage } from 'node:http';
-import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Exchange } from './exchange.js';
+import { type ExemptPaths } from './exempt-paths.js';
 import { type InboundOutcome } from './inbound-outcome.js';
-import { pathOf } from './path-policy.js';
 import { sendAnswer } from './send-answer.js';
 
-type Authenticate = (request: IncomingMessage) => Promise<InboundOutcome>;
+type Authenticate = (exchange: Exchange) => Promise<InboundOutcome>;
 
-/**
- * Stands in front of the whole application with `protect: 'everything'`: routes, static files, mounted routers, what
- * is not found. Only exact raw paths are exempt, since a path that is compared in any other spelling than that of
- * the wire has more than one spelling.
- */
+/** Stands in front of handlers of any kind, which it knows nothing of: authentic requests pass, others are answered. */
 export class Door {
   readonly #settings: MAuthSettings;
-  readonly #exempt: ReadonlySet<string>;
+  readonly #exempt: ExemptPaths;
   readonly #authenticate: Authenticate;
   readonly #admitted = new WeakSet<IncomingMessage>();
 
-  /** @throws MAuthConfigurationError when an exempt path is not a path */
-  constructor(settings: MAuthSettings, exempt: readonly string[], authenticate: Authenticate) {
-    for (const path of exempt) {
-      if (!/^\/[^?#]*$/.test(path)) {
-        throw new MAuthConfigurationError(
-          `MAuth option \`exempt\` must hold exact paths such as /app_status, without query; "${path}" is none.`,
-        );
-      }
-    }
+  constructor(settings: MAuthSettings, exempt: ExemptPaths, authenticate: Authenticate) {
     this.#settings = settings;
-    this.#exempt = new Set(exempt);
+    this.#exempt = exempt;
     this.#authenticate = authenticate;
   }
 
@@ -39,19 +26,17 @@ export class Door {
    *
    * @param target path and query as the application routes them
    */
-  admits({ request, response }: Exchange, target: string): boolean | Promise<boolean> {
-    if (this.#admitted.has(request)) return true;
-    if (this.#exempt.has(pathOf(target))) return true;
-    return this.#ask({ request, response });
+  admits(exchange: Exchange, target: string): boolean | Promise<boolean> {
+    return this.#admitted.has(exchange.request) || this.#exempt.has(target) || this.#ask(exchange);
   }
 
-  async #ask({ request, response }: Exchange): Promise<boolean> {
-    const outcome = await this.#authenticate(request);
+  async #ask(exchange: Exchange): Promise<boolean> {
+    const outcome = await this.#authenticate(exchange);
     if (outcome.authentic) {
-      this.#admitted.add(request);
+      this.#admitted.add(exchange.request);
       return true;
     }
-    sendAnswer(response, answerFor(outcome, this.#settings));
+    sendAnswer(exchange, answerFor(outcome, this.#settings));
     return false;
   }
 }

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 
@@ -6,6 +6,8 @@ import { Readable } from 'node:stream';
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Headers that the framework keeps apart until it answers itself, such as those of CORS. */
+  readonly pendingHeaders?: () => OutgoingHttpHeaders;
 }
 
 /** Node's request behind the request of a framework (Fastify wraps it, Express does not). */

@@ -40,7 +40,11 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   routedTarget(request: ExpressRequest): string {
-    return request.originalUrl ?? request.url ?? '';
+    return this.sentTarget(request);
+  }
+
+  routedTargets(request: ExpressRequest): readonly string[] {
+    return [this.routedTarget(request)];
   }
 
   isRouted(request: ExpressRequest): boolean {

@@ -1,6 +1,14 @@
 import { ForbiddenException, ServiceUnavailableException, UnauthorizedException } from '@nestjs/common';
 import { ANSWER_BODIES } from './answers.js';
 
+/** What GraphQL servers take over into their answer from an error that a resolver or its guard throws. */
+interface GraphqlExtensions {
+  /** As clients of GraphQL expect it. */
+  readonly code: string;
+  /** The answer that an HTTP handler would have given; Nest's own name for it. */
+  readonly originalError: object;
+}
+
 /**
  * 401: the request is not authentic, whatever the reason.
  *
@@ -8,34 +16,48 @@ import { ANSWER_BODIES } from './answers.js';
  * catch (error) { if (error instanceof MAuthUnauthorizedException) … }
  */
 export class MAuthUnauthorizedException extends UnauthorizedException {
+  readonly extensions: GraphqlExtensions;
+
   /** @param body what the caller gets, as JSON; default: the answer of all MAuth services */
   constructor(body: object = ANSWER_BODIES.unauthorized) {
     super(body);
+    this.message = 'Unauthorized';
+    this.extensions = { code: 'UNAUTHENTICATED', originalError: body };
   }
 }
 
-/** 401: MAuth protects HTTP requests; a handler of another kind was reached, and it is not `@Public()`. */
+/** 401: MAuth protects HTTP requests; a handler was reached in another way, and it is not `@Public()`. */
 export class MAuthUnsupportedContextException extends MAuthUnauthorizedException {
   /** @param contextType as in `ExecutionContext.getType()`, such as `ws`, `rpc`, `graphql` */
   constructor(contextType: string) {
     super();
+    const remedy =
+      contextType === 'graphql'
+        ? 'came without an HTTP request of this application: put the request into the GraphQL context, as `req`. ' +
+          'Subscriptions, and operations over a socket, have none.'
+        : 'has no request.';
     this.message =
-      `MAuth authenticates HTTP requests only, and this is a handler of type "${contextType}". ` +
-      'Mark it with @Public() if callers without MAuth may reach it.';
+      `MAuth authenticates HTTP requests only, and this call of a handler of type "${contextType}" ${remedy} ` +
+      'Mark the handler with @Public() if callers without MAuth may reach it.';
   }
 }
 
 /** 403: the request is authentic, but its app is not among those that the handler is for. */
 export class MAuthForbiddenException extends ForbiddenException {
+  readonly extensions: GraphqlExtensions;
+
   /** @param body what the caller gets, as JSON; default: the answer of all MAuth services */
   constructor(body: object = ANSWER_BODIES.forbidden) {
     super(body);
+    this.message = 'Forbidden';
+    this.extensions = { code: 'FORBIDDEN', originalError: body };
   }
 }
 
 /** 503: it could not be decided whether the request is authentic (500 where `undecidedStatus` says so). */
 export class MAuthUnavailableException extends ServiceUnavailableException {
   readonly #status: 503 | 500;
+  readonly extensions: GraphqlExtensions;
 
   /**
    * @param status of the answer
@@ -44,6 +66,8 @@ export class MAuthUnavailableException extends ServiceUnavailableException {
   constructor(status: 503 | 500 = 503, body: object = ANSWER_BODIES.undecided) {
     super(body);
     this.#status = status;
+    this.message = 'Could not determine request authenticity';
+    this.extensions = { code: 'SERVICE_UNAVAILABLE', originalError: body };
   }
 
   override getStatus(): number {

@@ -14,6 +14,7 @@ import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
 import { answerFor } from './answers.js';
+import { graphqlRequests } from './graphql-requests.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { type InboundFailure } from './inbound-failure.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './inbound-tokens.js';
@@ -71,14 +72,22 @@ export class MAuthGuard implements CanActivate {
   }
 
   /**
-   * The request to authenticate, the platform's or Node's own. Override it for kinds of handlers that are reached by
-   * an HTTP request but are not of type `http`.
+   * The request to authenticate, the platform's or Node's own. For GraphQL it is looked for in the context, as `req`,
+   * `request` or `reply.request`. Override it for other kinds of handlers that are reached by an HTTP request.
    *
-   * @throws MAuthUnsupportedContextException for any type but `http`
+   * @throws MAuthUnsupportedContextException for any type but `http` and `graphql`, and for GraphQL operations that
+   * did not come with an HTTP request of this application: subscriptions, and what comes over a socket
    */
   protected getRequest(context: ExecutionContext): unknown {
-    if (context.getType<string>() === 'http') return context.switchToHttp().getRequest<unknown>();
-    throw new MAuthUnsupportedContextException(context.getType<string>());
+    const type = context.getType<string>();
+    if (type === 'http') return context.switchToHttp().getRequest<unknown>();
+    const request =
+      type === 'graphql' && graphqlRequests(context).find((found) => this.authenticator.knows(found));
+    if (request) return request;
+    this.settings.logger.warn(
+      `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context`,
+    );
+    throw new MAuthUnsupportedContextException(type);
   }
 
   /**
@@ -130,8 +139,13 @@ export class MAuthGuard implements CanActivate {
   }
 
   #notAllowed(context: ExecutionContext, appUuid: string): InboundFailure {
-    const place = `${context.getClass().name}.${context.getHandler().name}`;
-    this.settings.logger.warn(`MAuth refused the authentic app ${appUuid} at ${place}: app_not_allowed`);
+    this.settings.logger.warn(
+      `MAuth refused the authentic app ${appUuid} at ${placeOf(context)}: app_not_allowed`,
+    );
     return { authentic: true, status: 403, code: 'app_not_allowed' };
   }
+}
+
+function placeOf(context: ExecutionContext): string {
+  return `${context.getClass().name}.${context.getHandler().name}`;
 }

@@ -12,18 +12,24 @@ export interface InboundEntry {
   admit?(exchange: Exchange): boolean | Promise<boolean>;
 }
 
+/** What servers write down about a request, each in its own way. */
+export interface RequestReading {
+  /** Path and query as the caller sent them, as far as this can be told from the request. */
+  sentTarget(request: IncomingMessage): string;
+  /** Every path and query that a router may go by, at the moment or later on. */
+  routedTargets(request: IncomingMessage): readonly string[];
+  /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
+  isRouted(request: IncomingMessage): boolean;
+}
+
 /** What differs between Express and Fastify. */
-export interface InboundPlatform {
+export interface InboundPlatform extends RequestReading {
   /** Puts the entry in front of the application; to be called before body parsers are installed. */
   install(entry: InboundEntry): void;
   /** Whether the application brought routes along that stand in front of whatever is installed now. */
   hasEarlierRoutes(): boolean;
-  /** Path and query as the caller sent them, as far as this can be told from the request. */
-  sentTarget(request: IncomingMessage): string;
-  /** Path and query as the application routes them. */
+  /** Path and query as the application routes them; to be asked where the entry is. */
   routedTarget(request: IncomingMessage): string;
-  /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
-  isRouted(request: IncomingMessage): boolean;
 }
 
 /** Runs `next` unless the door has answered, or `failed` if there was an error. */

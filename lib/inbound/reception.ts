@@ -6,7 +6,7 @@ import { type Arrival } from './arrival.js';
 import { bufferedBody } from './buffered-body.js';
 import { hasNoBody, type Exchange } from './exchange.js';
 import { HeldBytesBudget } from './held-bytes.js';
-import { type InboundPlatform } from './platform.js';
+import { type RequestReading } from './platform.js';
 import { WireBody } from './wire-body.js';
 
 /** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
@@ -35,9 +35,9 @@ export class Reception {
   }
 
   /** Headers and time of a signed request are read now. Does nothing for a request that has come in already. */
-  receive(platform: InboundPlatform, { request, response }: Exchange): void {
+  receive(reading: RequestReading, { request, response }: Exchange): void {
     if (this.#arrivals.has(request)) return;
-    const arrival: Arrival = { request, response, sentTarget: platform.sentTarget(request) };
+    const arrival: Arrival = { request, response, reading, sentTarget: reading.sentTarget(request) };
     this.#arrivals.set(request, arrival);
     if (isSigned(request)) this.verificationOf(arrival);
   }

@@ -3,7 +3,8 @@ import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
-import { accessPolicyOf } from './access-policy.js';
+import { AccessPolicies } from './access-policies.js';
+import { refuseOpenGateways } from './gateway-check.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound-tokens.js';
 import { MAuthGuard } from './mauth.guard.js';
 
@@ -23,7 +24,10 @@ export class MAuthStartUpCheck implements OnModuleInit {
     this.#refuseRequestScope();
     this.#refuseSecondRegistration();
     const settings = this.moduleRef.get<MAuthSettings>(MAUTH_SETTINGS);
-    this.#refuseMissingKeys(settings, this.#asksForAuthentication(settings));
+    const policies = new AccessPolicies(settings.apps);
+    const classes = this.#classes();
+    this.#refuseMissingKeys(settings, this.#asksForAuthentication(classes, policies));
+    refuseOpenGateways(classes, policies, this.protect);
     settings.logger.log(this.#summary(settings));
   }
 
@@ -47,20 +51,24 @@ export class MAuthStartUpCheck implements OnModuleInit {
     );
   }
 
-  /** Whether any handler carries a decorator that asks for authentication. Reading them finds their mistakes. */
-  #asksForAuthentication({ apps }: MAuthSettings): boolean {
-    const scanner = new MetadataScanner();
+  #classes(): AnyClass[] {
     const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()]
       .filter(({ metatype, inject }) => typeof metatype === 'function' && !inject)
       .map(({ metatype }) => metatype as AnyClass);
-    const policies = [...new Set(classes)].flatMap((controller) => {
+    return [...new Set(classes)];
+  }
+
+  /** Whether any handler carries a decorator that asks for authentication. Reading them finds their mistakes. */
+  #asksForAuthentication(classes: readonly AnyClass[], policies: AccessPolicies): boolean {
+    const scanner = new MetadataScanner();
+    const found = classes.flatMap((controller) => {
       const methods = controller.prototype as Record<string, (() => unknown) | undefined> | undefined;
       return scanner
         .getAllMethodNames(methods ?? null)
         .flatMap((name) => methods?.[name] ?? [])
-        .map((handler) => accessPolicyOf({ controller, handler }, apps));
+        .map((handler) => policies.of({ controller, handler }));
     });
-    return policies.some(({ isAsked }) => isAsked);
+    return found.some(({ isAsked }) => isAsked);
   }
 
   #refuseMissingKeys({ mauthUrl, findPublicKey, mode }: MAuthSettings, isAsked: boolean): void {

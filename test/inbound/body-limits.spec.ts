@@ -1,35 +1,24 @@
-import { Agent, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type INestApplication } from '@nestjs/common';
+import { Agent } from 'node:http';
 import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
+import { type RouteLimits } from '../../lib/inbound/request-authenticator.js';
+import { APPLICATIONS, takeEveryType } from '../support/applications.js';
 import { bytes } from '../support/body-kinds.js';
-import {
-  caller,
-  PLATFORM_NAMES,
-  startInboundApp,
-  type InboundApp,
-  type InboundAppOptions,
-} from '../support/inbound-app.js';
+import { caller, PLATFORM_NAMES, startInboundApp, type ServedApp } from '../support/inbound-app.js';
 import { RawConnection } from '../support/raw-connection.js';
 import { sendBytes, sendSigned, signatureOf } from '../support/signed-http.js';
+import { type StandaloneOptions } from '../support/standalone-app.js';
 
 const OCTETS = { 'content-type': 'application/octet-stream' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
-  let running: InboundApp | undefined;
+describe.each(APPLICATIONS)('Limits of bodies for %s', (name, { parsesFirst, start: startApp }) => {
+  let running: ServedApp | undefined;
   const agents: Agent[] = [];
   const connections: RawConnection[] = [];
 
-  async function start(options: InboundAppOptions = {}): Promise<InboundApp> {
-    running = await startInboundApp(platform, { prepare: acceptStreams, ...options });
+  async function start(options: StandaloneOptions = {}): Promise<ServedApp> {
+    running = await startApp({ takesEveryType: true, ...options });
     return running;
-  }
-
-  function acceptStreams(app: INestApplication): void {
-    if (platform !== 'Fastify') return;
-    const instance = (app as NestFastifyApplication).getHttpAdapter().getInstance();
-    instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   }
 
   function oneConnection(): Agent {
@@ -54,7 +43,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
   });
 
   describe('a body that is too large', () => {
-    const limited: InboundAppOptions = { options: { body: { maxHeldBytes: 1000 } } };
+    const limited: StandaloneOptions = { options: { body: { maxHeldBytes: 1000 } } };
 
     it.each([
       ['announced and just above the limit', 1001, undefined],
@@ -80,22 +69,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
     it('is no concern of ours when the platform has parsed it', async () => {
       const { port } = await start(limited);
       const body = Buffer.from(JSON.stringify({ long: 'x'.repeat(5000) }));
-      expect((await sendSigned({ port, headers: JSON_TYPE, body })).status).toBe(200);
-    });
-
-    it('is answered 413 above the limit of the route, also when the platform has parsed it', async () => {
-      const { port, deliveries } = await start({ limits: { maxBodyBytes: 20 } });
-      const body = Buffer.from(JSON.stringify({ long: 'x'.repeat(30) }));
-      expect((await sendSigned({ port, headers: JSON_TYPE, body })).status).toBe(413);
-      expect((await sendSigned({ port, headers: OCTETS, body })).status).toBe(413);
-      expect((await sendSigned({ port, headers: JSON_TYPE, body: Buffer.from('{"a":1}') })).status).toBe(200);
-      expect(deliveries).toHaveLength(1);
-    });
-
-    it('is accepted up to the limit of the route, which may lie above that of the application', async () => {
-      const { port } = await start({ ...limited, limits: { maxBodyBytes: 100_000 } });
-      expect((await sendSigned({ port, headers: OCTETS, body: bytes(100_000) })).status).toBe(200);
-      expect((await sendSigned({ port, headers: OCTETS, body: bytes(100_001) })).status).toBe(413);
+      expect((await sendSigned({ port, headers: JSON_TYPE, body })).status).toBe(parsesFirst ? 200 : 413);
     });
 
     it('is answered 413 when the MAuth service is to verify it, because it is kept for that', async () => {
@@ -165,7 +139,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
   });
 
   describe('a body that does not come', () => {
-    const impatient: InboundAppOptions = { options: { body: { timeoutMs: 150 } } };
+    const impatient: StandaloneOptions = { options: { body: { timeoutMs: 150 } } };
 
     it.each([
       ['nobody has read', OCTETS],
@@ -190,13 +164,14 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       ]);
     });
 
-    it('does not end an upload that a route without MAuth is reading', async () => {
+    it('does not end an upload that nobody is to verify', async () => {
+      const path = name.startsWith('a guard') ? '/open' : '/app_status';
       const { port } = await start(impatient);
       const body = bytes(10);
       const connection = await connected(port);
-      await connection.writeHead('POST /open', {
+      await connection.writeHead(`POST ${path}`, {
         ...OCTETS,
-        ...(await signatureOf({ body })),
+        ...(await signatureOf({ path, body })),
         'content-length': 10,
       });
       await connection.write(body.subarray(0, 3));
@@ -219,9 +194,10 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
     it.each([
       ['in the middle of a held body', OCTETS, 'body_aborted'],
       ['while the platform is parsing', JSON_TYPE, undefined],
-    ])('%s leaves nothing behind', async (_, type, code) => {
+    ])('%s leaves nothing behind', async (_, type, codeWhenParsing) => {
       const app = await start();
-      const { port, deliveries, outcomes } = app;
+      const { port, deliveries } = app;
+      const code = parsesFirst ? codeWhenParsing : 'body_aborted';
       const body = bytes(100_000);
       const connection = await connected(port);
       await connection.writeHead('POST /receive', {
@@ -233,8 +209,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       if (code) await eventually(() => expect(HeldBytesBudget.held).toBeGreaterThan(0));
       connection.destroy();
       await eventually(() => expect(HeldBytesBudget.held).toBe(0));
-      if (code) await eventually(() => expect(outcomes).toHaveLength(1));
-      expect(code ? app.codes() : []).toEqual(code ? [code] : []);
+      await eventually(() => expect(app.codes()).toEqual(code ? [code] : []));
       expect(deliveries).toEqual([]);
       expect((await sendSigned({ port, headers: OCTETS, body })).status).toBe(200);
     });
@@ -251,7 +226,8 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
         await new Promise((resolve) => setTimeout(resolve, 400));
         return caller.publicKey;
       };
-      const { port, deliveries, outcomes } = await start({ options: { findPublicKey } });
+      const app = await start({ options: { findPublicKey } });
+      const { port, deliveries } = app;
       const connection = await connected(port);
       const signature = await signatureOf({ path: '/ignore', body: bytes(1000) });
       await connection.writeHead('POST /ignore', { ...OCTETS, ...signature, 'content-length': announced });
@@ -259,9 +235,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       await eventually(() => expect(isAsked).toBe(true));
       await new Promise((resolve) => setTimeout(resolve, 100)); // for what was sent to come in
       connection.destroy();
-      await eventually(() =>
-        expect(outcomes).toEqual([{ authentic: false, status: 400, code: 'body_aborted' }]),
-      );
+      await eventually(() => expect(app.codes()).toEqual(['body_aborted']));
       expect(deliveries).toEqual([]);
     });
   });
@@ -272,15 +246,7 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       ['that was in the stream already', 10],
     ])('the stream of a body %s ends, for those who wait for that', async (_, length) => {
       let ended = 0;
-      const { port } = await start({
-        prepare: (nest) => {
-          acceptStreams(nest);
-          nest.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => {
-            request.once('end', () => ended++);
-            next();
-          });
-        },
-      });
+      const { port } = await start({ look: (request) => request.once('end', () => ended++) });
       const signature = await signatureOf({ body: bytes(length + 1) });
       const refused = await sendBytes({ port, body: bytes(length), headers: { ...OCTETS, ...signature } });
       expect(refused.status).toBe(401);
@@ -308,6 +274,32 @@ describe.each(PLATFORM_NAMES)('Limits of bodies on %s', (platform) => {
       }
       expect(deliveries).toHaveLength(3);
     });
+  });
+});
+
+describe.each(PLATFORM_NAMES)('The limit of a route on %s', (platform) => {
+  let running: ServedApp | undefined;
+  afterEach(() => running?.close());
+
+  async function start(limits: RouteLimits): Promise<ServedApp> {
+    const options = { body: { maxHeldBytes: 1000 } };
+    running = await startInboundApp(platform, { limits, options, prepare: takeEveryType });
+    return running;
+  }
+
+  it('counts for what nobody has read, and for what the platform has parsed', async () => {
+    const { port, deliveries } = await start({ maxBodyBytes: 20 });
+    const body = Buffer.from(JSON.stringify({ long: 'x'.repeat(30) }));
+    expect((await sendSigned({ port, headers: JSON_TYPE, body })).status).toBe(413);
+    expect((await sendSigned({ port, headers: OCTETS, body })).status).toBe(413);
+    expect((await sendSigned({ port, headers: JSON_TYPE, body: Buffer.from('{"a":1}') })).status).toBe(200);
+    expect(deliveries).toHaveLength(1);
+  });
+
+  it('may lie above that of the application', async () => {
+    const { port } = await start({ maxBodyBytes: 100_000 });
+    expect((await sendSigned({ port, headers: OCTETS, body: bytes(100_000) })).status).toBe(200);
+    expect((await sendSigned({ port, headers: OCTETS, body: bytes(100_001) })).status).toBe(413);
   });
 });
 

@@ -8,6 +8,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import express from 'express';
 import fastify from 'fastify';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
+import { ExemptPaths } from '../../lib/inbound/exempt-paths.js';
 import { getMAuthIdentity } from '../../lib/inbound/identity.js';
 import { InboundAuthenticator } from '../../lib/inbound/inbound-authenticator.js';
 import { resolveSettings } from '../../lib/mauth.settings.js';
@@ -193,14 +194,22 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     ]);
   });
 
-  it('refuses an ambiguous path also where `requestTarget` tells another one', async () => {
-    const options = { requestTarget: () => '/outside' };
-    const { port, logger } = await start({ options, door: { protect: 'everything' } });
-    const headers = await signatureOf({ method: 'GET', path: '/outside' });
-    expect((await sendBytes({ port, method: 'GET', path: '/no/..%2freceive', headers })).status).toBe(401);
-    expect(logger.lines.map(({ message }) => message)).toEqual([expect.stringContaining('(ambiguous_path)')]);
-    expect((await sendBytes({ port, method: 'GET', path: '/receive', headers })).status).toBe(200);
-  });
+  it.each([
+    ['a door', { door: { protect: 'everything' } }],
+    ['MAuthMiddleware', { asks: 'middleware' }],
+  ] as const)(
+    'refuses an ambiguous path also where `requestTarget` tells another one (%s)',
+    async (_, how) => {
+      const options = { requestTarget: () => '/outside' };
+      const { port, logger } = await start({ options, ...how });
+      const headers = await signatureOf({ method: 'GET', path: '/outside' });
+      expect((await sendBytes({ port, method: 'GET', path: '/no/..%2freceive', headers })).status).toBe(401);
+      expect(logger.lines.map(({ message }) => message)).toEqual([
+        expect.stringContaining('(ambiguous_path)'),
+      ]);
+      expect((await sendBytes({ port, method: 'GET', path: '/receive', headers })).status).toBe(200);
+    },
+  );
 
   it('accepts what the policy calls ambiguous when `pathPolicy` is `protocol`', async () => {
     const strict = await start();
@@ -420,7 +429,7 @@ describe('The way in on Fastify alone', () => {
 
 describe('The way in of applications that have no HTTP', () => {
   const options = { appUuid: caller.appUuid, findPublicKey: () => undefined };
-  const door = { protect: 'decorated', exempt: [] } as const;
+  const door = { protect: 'decorated', exempt: new ExemptPaths([]) } as const;
 
   it('is not there, and does not mind', () => {
     const host = new HttpAdapterHost();

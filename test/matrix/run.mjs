@@ -69,7 +69,7 @@ function workspace(nest) {
     rmSync(join(folder, name), { recursive: true, force: true });
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
-  for (const name of ['jest.config.js', 'tsconfig.json', 'tsconfig.build.json'])
+  for (const name of ['jest.config.js', 'tsconfig.json', 'tsconfig.build.json', 'README.md'])
     cpSync(join(ROOT, name), join(folder, name));
   install11(folder);
   return folder;

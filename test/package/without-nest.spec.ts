@@ -16,6 +16,26 @@ signer.signRequest(request).then(async (headers) => {
 });
 `;
 
+const SERVER = `
+const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const appUuid = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
+const door = mauthMiddleware({ appUuid, findPublicKey: () => publicKey, logAttempts: false, exempt: ['/up'] });
+const server = createServer((request, response) => door(request, response, () => response.end(JSON.stringify(getMAuthIdentity(request) ?? null))));
+server.listen(0, '127.0.0.1', async () => {
+  const url = 'http://127.0.0.1:' + server.address().port;
+  const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v2' });
+  const signature = await signer.signRequest({ method: 'POST', url: '/a', body: 'text' });
+  const call = async (path, init) => { const { status, text } = await fetch(url + path, init).then(async (answer) => ({ status: answer.status, text: await answer.text() })); return [status, text]; };
+  const answers = [
+    await call('/a', { method: 'POST', body: 'text', headers: signature }),
+    await call('/a', { method: 'POST', body: 'TEXT', headers: signature }),
+    await call('/up'),
+  ];
+  console.log(JSON.stringify({ answers, plugin: typeof mauthPlugin }));
+  process.exit();
+});
+`;
+
 describe('without any Nest package', () => {
   const consumer = new Consumer();
   beforeAll(() => consumer.install('--omit=peer', tarball));
@@ -45,5 +65,32 @@ describe('without any Nest package', () => {
   ])('core and protocol sign and verify as %s', (_format, file, imports) => {
     consumer.write(file, imports + PROGRAM);
     expect(JSON.parse(consumer.node(file))).toEqual({ authentic: true, tampered: 401, lines: 6 });
+  });
+
+  it.each([
+    [
+      'CommonJS',
+      'server.cjs',
+      `const { createServer } = require('node:http');
+       const { generateKeyPairSync } = require('node:crypto');
+       const { getMAuthIdentity, mauthMiddleware, mauthPlugin, MAuthSigner } = require('nestjs-mauth/core');`,
+    ],
+    [
+      'ES modules',
+      'server.mjs',
+      `import { createServer } from 'node:http';
+       import { generateKeyPairSync } from 'node:crypto';
+       import { getMAuthIdentity, mauthMiddleware, mauthPlugin, MAuthSigner } from 'nestjs-mauth/core';`,
+    ],
+  ])('a server has its door as %s', (_format, file, imports) => {
+    consumer.write(file, imports + SERVER);
+    expect(JSON.parse(consumer.node(file))).toEqual({
+      answers: [
+        [200, '{"appUuid":"5ff4257e-9c16-11e0-b048-0026bbfffe5e","protocolVersion":2}'],
+        [401, '{"errors":{"mauth":["Unauthorized"]}}'],
+        [200, 'null'],
+      ],
+      plugin: 'function',
+    });
   });
 });

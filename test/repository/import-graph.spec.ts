@@ -30,6 +30,14 @@ function circleFrom(file: string, way: readonly string[], done: Set<string>): st
   return undefined;
 }
 
+/** The file, and all files that it leads to. */
+function reachableFrom(file: string, reached = new Set<string>()): string[] {
+  if (reached.has(file)) return [];
+  reached.add(file);
+  for (const neighbour of neighbours(file)) reachableFrom(neighbour, reached);
+  return [...reached];
+}
+
 describe('the imports in lib/', () => {
   it('have no circle', () => {
     const done = new Set<string>();
@@ -58,4 +66,17 @@ describe('the imports in lib/', () => {
     );
     expect(undeclared).toEqual([]);
   });
+
+  it.each(['core.ts', 'protocol/index.ts', 'kms/index.ts', 'lambda/index.ts'])(
+    'lead from %s to no package that only Nest applications have, types included',
+    (entry) => {
+      const peers = /^(@nestjs\/|axios$|rxjs$|reflect-metadata$)/;
+      const found = reachableFrom(entry).flatMap((file) =>
+        importsOf(file)
+          .filter((path) => peers.test(path))
+          .map((path) => `${file}: ${path}`),
+      );
+      expect(found).toEqual([]);
+    },
+  );
 });

@@ -15,21 +15,25 @@ import {
   type DynamicModule,
   type ExecutionContext,
   type INestApplication,
+  type MiddlewareConsumer,
   type NestApplicationOptions,
+  type NestModule,
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost, NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type MAuthIdentity } from '../../lib/authentication/result.js';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { answerFor } from '../../lib/inbound/answers.js';
 import { nodeRequest } from '../../lib/inbound/exchange.js';
-import {
-  InboundAuthenticator,
-  type DoorOptions,
-  type RouteLimits,
-} from '../../lib/inbound/inbound-authenticator.js';
+import { ExemptPaths } from '../../lib/inbound/exempt-paths.js';
+import { getMAuthIdentity } from '../../lib/inbound/identity.js';
+import { InboundAuthenticator, type DoorOptions } from '../../lib/inbound/inbound-authenticator.js';
 import { type InboundOutcome } from '../../lib/inbound/inbound-outcome.js';
+import { MAUTH_INBOUND_AUTHENTICATOR } from '../../lib/inbound/inbound-tokens.js';
+import { MAuthMiddleware } from '../../lib/inbound/mauth.middleware.js';
+import { type RouteLimits } from '../../lib/inbound/request-authenticator.js';
 import { type MAuthOptions, type MAuthSettings } from '../../lib/mauth.options.js';
 import { resolveSettings } from '../../lib/mauth.settings.js';
 import { RecordingLogger } from './running-app.js';
@@ -52,8 +56,10 @@ export interface InboundAppOptions {
   /** false = the same application without MAuth. */
   mauth?: boolean;
   options?: Partial<MAuthOptions>;
-  door?: Partial<DoorOptions>;
+  door?: Partial<Pick<DoorOptions, 'protect'> & { exempt: readonly string[] }>;
   limits?: RouteLimits;
+  /** Who asks: a guard at the handlers, or `MAuthMiddleware` in front of all of them. */
+  asks?: 'guard' | 'middleware';
   nest?: NestApplicationOptions;
   adapter?: AbstractHttpAdapter;
   controllers?: Type<unknown>[];
@@ -66,21 +72,56 @@ export class Witness {
   readonly logger = new RecordingLogger();
   /** What protected handlers were given, in order. */
   readonly deliveries: Delivery[] = [];
+  /** By whom the deliveries were signed. */
+  readonly callers: (MAuthIdentity | undefined)[] = [];
   /** What the guard was told, in order. */
   readonly outcomes: InboundOutcome[] = [];
   settings!: MAuthSettings;
   limits: RouteLimits | undefined;
+  asks: 'guard' | 'middleware' = 'guard';
   inbound: InboundAuthenticator | undefined;
 
+  /** Why requests were refused, as the log tells. */
   codes(): (string | undefined)[] {
-    return this.outcomes.map((outcome) => (outcome.authentic ? undefined : outcome.code));
+    const refusals = this.logger.lines.filter(({ level }) => level === 'warn');
+    return refusals.map(({ message }) => /\((\w+)\)$/.exec(message)?.[1]);
+  }
+
+  /** A handler runs. */
+  async deliver(request: Parameters<typeof deliveryOf>[0]): Promise<Delivery> {
+    this.callers.push(getMAuthIdentity(request));
+    const delivery = await deliveryOf(request);
+    this.deliveries.push(delivery);
+    return delivery;
+  }
+
+  forget(): void {
+    for (const list of [this.deliveries, this.callers, this.outcomes, this.logger.lines as unknown[]]) {
+      list.length = 0;
+    }
   }
 }
 
-export interface InboundApp extends Witness {
-  readonly app: INestApplication;
+/** An application that listens. */
+export interface ServedApp extends Witness {
   readonly port: number;
   close(): Promise<void>;
+}
+
+export interface InboundApp extends ServedApp {
+  readonly app: INestApplication;
+}
+
+/** Options of an application that knows the caller, and writes down what it does. */
+export function optionsFor(witness: Witness, options?: Partial<MAuthOptions>): MAuthOptions {
+  return {
+    appUuid: service.appUuid,
+    privateKey: service.privateKey,
+    findPublicKey: (appUuid) => (appUuid === caller.appUuid ? caller.publicKey : undefined),
+    logAttempts: false,
+    logger: witness.logger,
+    ...options,
+  };
 }
 
 /** What reached a handler. */
@@ -100,8 +141,8 @@ export class AuthenticatingGuard implements CanActivate {
   constructor(@Inject(Witness) private readonly witness: Witness) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const { inbound, limits, outcomes, settings } = this.witness;
-    if (!inbound) return true;
+    const { asks, inbound, limits, outcomes, settings } = this.witness;
+    if (!inbound || asks === 'middleware') return true;
     const outcome = await inbound.authenticate(context.switchToHttp().getRequest(), limits);
     outcomes.push(outcome);
     if (outcome.authentic) return true;
@@ -118,9 +159,7 @@ class ReceivingController {
   @All('receive')
   @UseGuards(AuthenticatingGuard)
   async receive(@Req() request: never): Promise<Delivery> {
-    const delivery = await deliveryOf(request);
-    this.witness.deliveries.push(delivery);
-    return delivery;
+    return this.witness.deliver(request);
   }
 
   @HttpCode(200)
@@ -143,34 +182,39 @@ class ReceivingController {
   }
 }
 
+class WithMiddleware implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer.apply(MAuthMiddleware).forRoutes('{*path}');
+  }
+}
+
 /** Starts an application on a free port, with NestFactory as a `main.ts` would. */
 export async function startInboundApp(
   platform: PlatformName,
-  { mauth = true, options, door, limits, nest, adapter, controllers = [], prepare }: InboundAppOptions = {},
+  { mauth = true, options, door, limits, asks = 'guard', ...others }: InboundAppOptions = {},
 ): Promise<InboundApp> {
+  const { nest, adapter, controllers = [], prepare } = others;
   const witness = new Witness();
-  const complete: MAuthOptions = {
-    appUuid: service.appUuid,
-    privateKey: service.privateKey,
-    findPublicKey: (appUuid) => (appUuid === caller.appUuid ? caller.publicKey : undefined),
-    logAttempts: false,
-    logger: witness.logger,
-    ...options,
-  };
+  const complete = optionsFor(witness, options);
   witness.settings = resolveSettings(complete);
   witness.limits = limits;
+  witness.asks = asks;
   const install = (host: HttpAdapterHost) => {
     if (mauth) {
       const authenticator = new MAuthAuthenticator(complete);
-      const doorOptions = { protect: 'decorated' as const, exempt: [], ...door };
+      const { protect = 'decorated', exempt = [] } = door ?? {};
+      const doorOptions = { protect, exempt: new ExemptPaths(exempt) };
       witness.inbound = new InboundAuthenticator(host, witness.settings, authenticator, doorOptions);
     }
     return witness;
   };
   const module: DynamicModule = {
-    module: class InboundTestModule {},
+    module: mauth && asks === 'middleware' ? WithMiddleware : class InboundTestModule {},
     controllers: [ReceivingController, ...controllers],
-    providers: [{ provide: Witness, inject: [HttpAdapterHost], useFactory: install }],
+    providers: [
+      { provide: Witness, inject: [HttpAdapterHost], useFactory: install },
+      { provide: MAUTH_INBOUND_AUTHENTICATOR, inject: [Witness], useFactory: (of: Witness) => of.inbound },
+    ],
   };
   const app = await NestFactory.create(module, adapter ?? createAdapter(platform), {
     logger: false,

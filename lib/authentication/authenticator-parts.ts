@@ -1,0 +1,41 @@
+import { type AuthenticationTicketClient } from '../keys/authentication-ticket-client.js';
+import { type AuthenticationTickets } from '../keys/authentication-tickets.js';
+import { createAuthenticationTickets } from '../keys/create-authentication-tickets.js';
+import { createPublicKeys } from '../keys/create-public-keys.js';
+import { type MAuthKeyCache } from '../keys/mauth-key-cache.js';
+import { type PublicKeys } from '../keys/public-key-source.js';
+import { MAuthConfigurationError } from '../mauth.errors.js';
+import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
+import { resolveSettings } from '../mauth.settings.js';
+import { MAuthSigner } from '../signing/mauth-signer.js';
+
+/** What an authenticator is made of, where somebody else has already made it. */
+export interface AuthenticatorParts {
+  readonly settings: MAuthSettings;
+  /** Undefined where nothing can be authenticated: every request is then undecided. */
+  readonly keys: PublicKeys | undefined;
+  /** Required in remote mode: who decides about requests. */
+  readonly tickets?: AuthenticationTickets;
+}
+
+/** Parts that were made for one authenticator: with the signer that asks for keys, and what holds connections. */
+export interface OwnParts extends AuthenticatorParts {
+  readonly signer: MAuthSigner;
+  readonly keys: MAuthKeyCache | undefined;
+  readonly tickets: AuthenticationTicketClient | undefined;
+}
+
+/** @throws MAuthConfigurationError that names the option and the remedy */
+export function assembleParts(options: MAuthOptions): OwnParts {
+  const settings = resolveSettings(options);
+  const signer = new MAuthSigner(options);
+  const keys = createPublicKeys(settings, signer);
+  const tickets = createAuthenticationTickets(settings, signer);
+  if (settings.mode === 'remote' ? tickets : keys) return { settings, signer, keys, tickets };
+  throw new MAuthConfigurationError(
+    settings.mode === 'remote'
+      ? 'MAuth option `mauthUrl` (environment: MAUTH_URL) is required in remote mode; set it.'
+      : 'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; ' +
+          'set one of them.',
+  );
+}

@@ -1,0 +1,55 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { passDoor, type RequestReading } from '../inbound/platform.js';
+import { StandaloneDoor, type MAuthDoorOptions } from './standalone-door.js';
+
+type Next = (error?: unknown) => void;
+
+/** What Express and Connect add to Node's request: `url` loses the path that a middleware is mounted at. */
+type MountedRequest = IncomingMessage & { originalUrl?: string };
+
+/** A middleware for Express, Connect, and whatever else calls `(request, response, next)`. */
+export interface MAuthDoorMiddleware {
+  (request: IncomingMessage, response: ServerResponse, next: Next): void;
+  /**
+   * Resolves when the private key has been decrypted and the keys of `keys.warmUp` have been fetched. Nobody has to
+   * wait: what cannot be decided yet is answered with 503.
+   *
+   * @throws MAuthConfigurationError when the private key cannot be decrypted
+   */
+  ready(): Promise<void>;
+  /** Closes the connections to the MAuth service; to be called when the server has closed. */
+  close(): void;
+}
+
+const READING: RequestReading = {
+  sentTarget: ({ originalUrl, url }: MountedRequest) => originalUrl ?? url ?? '',
+  routedTargets: ({ originalUrl, url = '' }: MountedRequest) => [originalUrl ?? url, url],
+  // The door asks at once, so nobody else has to answer for a body that does not come.
+  isRouted: () => true,
+};
+
+/**
+ * A door for servers without Nest: nothing but authentic requests passes, and the paths in `exempt`. All others are
+ * answered here, as a Nest application with this package answers them; `getMAuthIdentity(request)` tells the rest of
+ * the server who is calling.
+ *
+ * It belongs in front of everything that reads bodies or answers: a body that was read already is refused with 503,
+ * and what stands in front of it is open. Under a path (`app.use('/api', …)`) the signature is still verified over
+ * the whole of what was sent. Mounted twice, it verifies once. Requests for an upgrade, such as those of WebSockets,
+ * pass no middleware.
+ *
+ * @param options those of the core, and `exempt`; default: from the environment
+ * @throws MAuthConfigurationError that names option or variable and the remedy
+ *
+ * @example
+ * const app = express();
+ * app.use(mauthMiddleware({ ...mauthOptionsFromEnv(), exempt: ['/app_status', '/version'] }));
+ * app.use(express.json());
+ * app.post('/studies', (request, response) => response.json(getMAuthIdentity(request)));
+ */
+export function mauthMiddleware(options?: MAuthDoorOptions): MAuthDoorMiddleware {
+  const door = new StandaloneDoor(READING, options);
+  const middleware = (request: IncomingMessage, response: ServerResponse, next: Next) =>
+    passDoor(door.admits({ request, response }, READING.sentTarget(request)), next, next);
+  return Object.assign(middleware, { ready: () => door.ready(), close: () => door.close() });
+}

@@ -1,0 +1,67 @@
+import { assembleParts, type OwnParts } from '../authentication/authenticator-parts.js';
+import { MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { Door } from '../inbound/door.js';
+import { type Exchange } from '../inbound/exchange.js';
+import { ExemptPaths } from '../inbound/exempt-paths.js';
+import { type RequestReading } from '../inbound/platform.js';
+import { RequestAuthenticator } from '../inbound/request-authenticator.js';
+import { mauthOptionsFromEnv } from '../mauth.env.js';
+import { type MAuthOptions } from '../mauth.options.js';
+
+/** Options of a door without Nest: those of the core, and what passes the door. */
+export interface MAuthDoorOptions extends MAuthOptions {
+  /** Paths that pass unsigned, exactly as they stand in the request line, without query. Default `['/app_status']`. */
+  exempt?: readonly string[];
+}
+
+/** A door, and all that it needs: where there is no Nest, nobody else makes it and lets go of it. */
+export class StandaloneDoor {
+  readonly #parts: OwnParts;
+  readonly #door: Door;
+  readonly #ready: Promise<void>;
+
+  /**
+   * @param options default: from the environment
+   * @throws MAuthConfigurationError that names option or variable and the remedy
+   */
+  constructor(reading: RequestReading, options: MAuthDoorOptions = mauthOptionsFromEnv()) {
+    const { exempt, ...rest } = options ?? {};
+    const paths = new ExemptPaths(exempt);
+    this.#parts = assembleParts(rest);
+    const { settings } = this.#parts;
+    const requests = new RequestAuthenticator(settings, new MAuthAuthenticator(this.#parts));
+    this.#door = new Door(settings, paths, (exchange) => {
+      // Only now: an exempt request is none of our business, whatever its headers say.
+      requests.receive(reading, exchange);
+      return requests.authenticate(exchange.request);
+    });
+    this.#ready = this.#start();
+    // Not everybody awaits it; until the key is there, what needs it is undecided.
+    this.#ready.catch((error: Error) => settings.logger.error(error.message));
+  }
+
+  /**
+   * Whether the request may go on. If not, it has been answered.
+   *
+   * @param target path and query that `exempt` is about
+   */
+  admits(exchange: Exchange, target: string): boolean | Promise<boolean> {
+    return this.#door.admits(exchange, target);
+  }
+
+  /** Resolves when the private key is decrypted and the keys of `keys.warmUp` are there. */
+  ready(): Promise<void> {
+    return this.#ready;
+  }
+
+  /** Ends look-ups that are under way and closes the connections to the MAuth service. */
+  close(): void {
+    this.#parts.keys?.close();
+    this.#parts.tickets?.close();
+  }
+
+  async #start(): Promise<void> {
+    await this.#parts.signer.ready();
+    await this.#parts.keys?.warmUp();
+  }
+}

@@ -1,0 +1,58 @@
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import { type Exchange } from './exchange.js';
+import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
+
+type Done = (error?: unknown) => void;
+type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
+type Hook = (request: { raw: IncomingMessage }, reply: Reply, done: Done) => void;
+
+/** As much of a Fastify instance as hooks need. */
+export interface HookedInstance {
+  addHook(name: 'onRequest' | 'preHandler', hook: Hook): unknown;
+}
+
+/** What a middleware under `@fastify/middie` finds on Node's request, beside a `url` that may have lost its path. */
+type MiddieRequest = IncomingMessage & { originalUrl?: string };
+
+/** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
+export class FastifyHooks implements RequestReading {
+  readonly #routed = new WeakSet<IncomingMessage>();
+
+  /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
+  addHooks(instance: HookedInstance, entry: InboundEntry) {
+    const enter = (exchange: Exchange, done: Done) => {
+      entry.arrive(exchange);
+      if (entry.admit) passDoor(entry.admit(exchange), done, done);
+      else done();
+    };
+    const exchangeOf = (request: IncomingMessage, reply: Reply): Exchange => ({
+      request,
+      response: reply.raw,
+      pendingHeaders: () => reply.getHeaders(),
+    });
+    instance.addHook('onRequest', ({ raw }, reply, done) => enter(exchangeOf(raw, reply), done));
+    // What hooks pass on to the not-found handler comes here without having met the one above.
+    instance.addHook('preHandler', ({ raw }, reply, done) => {
+      this.#routed.add(raw);
+      enter(exchangeOf(raw, reply), done);
+    });
+    return (request: IncomingMessage, response: ServerResponse, next: Done) =>
+      enter({ request, response }, next);
+  }
+
+  sentTarget(request: MiddieRequest): string {
+    return request.originalUrl ?? request.url ?? '';
+  }
+
+  routedTarget(request: IncomingMessage): string {
+    return request.url ?? '';
+  }
+
+  routedTargets(request: MiddieRequest): readonly string[] {
+    return [this.routedTarget(request), this.sentTarget(request)];
+  }
+
+  isRouted(request: IncomingMessage): boolean {
+    return this.#routed.has(request);
+  }
+}

@@ -1,0 +1,36 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
+import { nodeRequest } from './exchange.js';
+import { type InboundAuthenticator } from './inbound-authenticator.js';
+import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
+import { passDoor } from './platform.js';
+
+type MiddlewareRequest = IncomingMessage & { originalUrl?: string };
+
+/**
+ * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
+ * `exempt`. Decorators do not count here. It is for all routes only: a middleware for some paths can be passed by
+ * with other spellings of these paths; protect single routes with `@RequiresMAuth()`. Mind the braces in the example:
+ * `*path` alone would leave `/` open.
+ *
+ * Middleware that stands in front of it runs first, and so do the body parsers of Express; `protect: 'everything'`
+ * stands in front of all of them.
+ *
+ * @example
+ * export class AppModule implements NestModule {
+ *   configure(consumer: MiddlewareConsumer) {
+ *     consumer.apply(MAuthMiddleware).forRoutes('{*path}');
+ *   }
+ * }
+ */
+@Injectable()
+export class MAuthMiddleware implements NestMiddleware {
+  constructor(@Inject(MAUTH_INBOUND_AUTHENTICATOR) private readonly authenticator: InboundAuthenticator) {}
+
+  /** Calls `next` for requests that may pass; answers all others itself. */
+  use(request: MiddlewareRequest, response: ServerResponse, next: (error?: unknown) => void): void {
+    // Both platforms take the matched path from `url` and keep the whole of it here.
+    const target = request.originalUrl ?? request.url ?? '';
+    passDoor(this.authenticator.admits({ request: nodeRequest(request), response }, target), next, next);
+  }
+}

@@ -1,0 +1,142 @@
+import { printable } from '../authentication/attempt-log.js';
+import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
+import { type MAuthSettings } from '../mauth.options.js';
+import { answerFor } from './answers.js';
+import { type Arrival } from './arrival.js';
+import { nodeRequest, type Exchange } from './exchange.js';
+import { setMAuthIdentity } from './identity.js';
+import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
+import { isAmbiguousPath, pathOf } from './path-policy.js';
+import { type RequestReading } from './platform.js';
+import { isSigned, Reception } from './reception.js';
+import { sendAnswer } from './send-answer.js';
+
+/** Bounds that a route sets for itself. */
+export interface RouteLimits {
+  /** Largest body, in bytes, instead of `body.maxHeldBytes`, and also where the platform has parsed the body. */
+  readonly maxBodyBytes?: number;
+}
+
+/** Authenticates the requests of one server, each of them once. It knows of Node alone, and of no framework. */
+export class RequestAuthenticator {
+  readonly #settings: MAuthSettings;
+  readonly #reception: Reception;
+
+  constructor(settings: MAuthSettings, authenticator: MAuthAuthenticator) {
+    this.#settings = settings;
+    this.#reception = new Reception(settings, authenticator, (arrival) => this.#stalled(arrival));
+  }
+
+  /** A request comes in: from now on its body is watched. Does nothing for a request that has come in already. */
+  receive(reading: RequestReading, exchange: Exchange): void {
+    this.#reception.receive(reading, exchange);
+  }
+
+  /**
+   * Whether the request came in here.
+   *
+   * @param request Express's, Fastify's or Node's; anything else did not
+   */
+  knows(request: unknown): boolean {
+    return this.#reception.find(nodeRequest(request)) !== undefined;
+  }
+
+  /**
+   * Who signed the request. Verification is done once: later passes get the same outcome, and what came from
+   * outside never makes it throw.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  async authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): Promise<InboundOutcome> {
+    const arrival = this.#reception.find(nodeRequest(request));
+    if (!arrival) {
+      this.#settings.logger.error(
+        'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
+      );
+      return undecided('body_unavailable');
+    }
+    arrival.outcome ??= this.#authenticateOnce(arrival, maxBodyBytes);
+    const outcome = await arrival.outcome;
+    const isTooLarge = maxBodyBytes !== undefined && (arrival.body?.received ?? 0) > maxBodyBytes;
+    return outcome.authentic && isTooLarge ? this.#refuse(arrival, TOO_LARGE) : outcome;
+  }
+
+  /**
+   * Whether the request carries any MAuth authentication header, even a malformed one.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  hasMAuthHeaders(request: unknown): boolean {
+    const node = nodeRequest(request);
+    // Headers may be removed from a request on its way, but a signed request stays one.
+    return this.#reception.find(node)?.verification?.claims.version !== undefined || isSigned(node);
+  }
+
+  async #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
+    let isAuthentic = false;
+    try {
+      const outcome = await this.#verify(arrival, maxBodyBytes);
+      isAuthentic = outcome.authentic;
+      if (outcome.authentic) setMAuthIdentity(arrival.request, outcome);
+      return outcome;
+    } finally {
+      if (isAuthentic) arrival.body?.release();
+      else arrival.body?.discard();
+    }
+  }
+
+  async #verify(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
+    const verification = this.#reception.verificationOf(arrival);
+    if (!verification.rejected && this.#isAmbiguous(arrival)) {
+      return this.#refuse(arrival, inauthentic('ambiguous_path'));
+    }
+    const lookup = verification.findKey();
+    const failure = lookup instanceof Promise ? await lookup : lookup;
+    if (failure) return failure;
+    if (arrival.isBodyLost) return this.#bodyLost(arrival);
+    const bodyFailure = await arrival.body?.hold(maxBodyBytes);
+    if (bodyFailure) return this.#refuse(arrival, bodyFailure);
+    arrival.body?.flush();
+    const verdict = verification.conclude();
+    const result = verdict instanceof Promise ? await verdict : verdict;
+    // While the signature was verified the caller may have gone away, and with it the bytes that were held.
+    const lost = result.authentic ? arrival.body?.failure : undefined;
+    return lost ? this.#refuse(arrival, lost) : result;
+  }
+
+  /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
+  #isAmbiguous({ request, reading, target = '' }: Arrival): boolean {
+    if (this.#settings.pathPolicy !== 'strict') return false;
+    return isAmbiguousPath(target) || reading.routedTargets(request).some(isAmbiguousPath);
+  }
+
+  #bodyLost(arrival: Arrival): MAuthFailure {
+    this.#settings.logger.error(
+      'MAuth: the body of a request was read before it could be authenticated. Configuration error: a middleware ' +
+        'or hook that reads bodies stands in front of MAuth (in Nest: it was registered on the HTTP server instance ' +
+        'before the application was created); register it afterwards.',
+    );
+    return this.#refuse(arrival, undecided('body_unavailable'));
+  }
+
+  /** A parser waits for a body that does not come, and nobody else will answer. */
+  #stalled(arrival: Arrival): void {
+    if (arrival.outcome || arrival.reading.isRouted(arrival.request)) return;
+    const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
+    arrival.outcome = Promise.resolve(failure);
+    arrival.body?.discard();
+    sendAnswer(arrival, answerFor(failure, this.#settings));
+  }
+
+  /** Writes down what the caller does not learn, and what verification itself has not written. */
+  #refuse<F extends MAuthFailure | BodyFailure>({ request, response, sentTarget }: Arrival, failure: F): F {
+    // The rest of the body may still come, so the connection cannot carry another request.
+    if (failure.status === 408) response.shouldKeepAlive = false;
+    const subject = `${printable(request.method ?? '')} ${printable(pathOf(sentTarget))}`;
+    this.#settings.logger.warn(`MAuth: ${subject} was refused (${failure.code})`);
+    return failure;
+  }
+}
+
+const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
