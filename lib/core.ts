@@ -27,6 +27,7 @@ export {
   type MAuthLogger,
   type MAuthOptions,
   type MAuthOptions as MAuthModuleOptions,
+  type MAuthResponseOptions,
   type MAuthSecondLevelCache,
   type MAuthServiceOptions,
   type MAuthSettings,

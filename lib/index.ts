@@ -16,6 +16,7 @@ export { MAuthGuard } from './inbound/mauth.guard.js';
 export { OptionalMAuth } from './inbound/optional-mauth.decorator.js';
 export { Public } from './inbound/public.decorator.js';
 export { RequiresMAuth } from './inbound/requires-mauth.decorator.js';
+export { SignResponse } from './inbound/sign-response.decorator.js';
 export { MAuthKeyCache, type MAuthKeyCacheStats } from './keys/mauth-key-cache.js';
 export { MAuthModule } from './mauth.module.js';
 export {

@@ -46,19 +46,15 @@ export function isApiVersion(value: unknown): value is string {
 export function resolveSettings(options: MAuthOptions): MAuthSettings {
   const result = v.safeParse(SCHEMA, options ?? {});
   if (!result.success) throw new MAuthConfigurationError(result.issues.map(explain).join(' '));
-  const {
-    privateKey,
-    privateKeyFile,
-    decryptPrivateKey: _decrypt,
-    http: _http,
-    responses: _responses,
-    ...rest
-  } = result.output;
+  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, http: _http, ...rest } = result.output;
   if (privateKey && privateKeyFile)
     throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
   // In remote mode the MAuth service is asked even where `findPublicKey` is set, and what it is asked must be signed.
   if (!privateKey && !privateKeyFile && (!rest.findPublicKey || rest.mode === 'remote')) {
     throw wrong('privateKey', 'or `privateKeyFile` is required to sign; set one of them.');
+  }
+  if (!privateKey && !privateKeyFile && rest.responses.sign) {
+    throw wrong('privateKey', 'or `privateKeyFile` is required for `responses.sign`; set one of them.');
   }
   return frozen({ ...rest, mauthUrl: rest.mauthUrl?.replace(/\/+$/, '') });
 }
@@ -108,6 +104,11 @@ const BODY = v.strictObject({
   timeoutMs: whole(30_000, 1),
 });
 
+const RESPONSES = v.strictObject({
+  sign: flag(false),
+  maxBytes: whole(MEBIBYTE, 0),
+});
+
 const SCHEMA = v.strictObject({
   appUuid: uuid,
   privateKey: v.optional(
@@ -145,9 +146,9 @@ const SCHEMA = v.strictObject({
   keys: v.optional(KEYS, {}),
   service: v.optional(SERVICE, {}),
   body: v.optional(BODY, {}),
-  // Options of the Nest module that the core does not read.
+  responses: v.optional(RESPONSES, {}),
+  // Of the Nest module, which hands it to axios.
   http: v.optional(v.unknown()),
-  responses: v.optional(v.unknown()),
 });
 
 function explain(issue: v.BaseIssue<unknown>): string {
@@ -171,7 +172,7 @@ function wrong(option: string, remedy: string): MAuthConfigurationError {
 
 type Checked = Omit<
   v.InferOutput<typeof SCHEMA>,
-  'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http' | 'responses'
+  'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http'
 >;
 
 function frozen({
@@ -180,6 +181,7 @@ function frozen({
   keys,
   service,
   body,
+  responses,
   apps,
   ...rest
 }: Checked): MAuthSettings {
@@ -190,6 +192,7 @@ function frozen({
     keys: Object.freeze(keys),
     service: Object.freeze(withHiddenAgent(service)),
     body: Object.freeze(body),
+    responses: Object.freeze(responses),
     apps: Object.freeze(apps),
   });
 }

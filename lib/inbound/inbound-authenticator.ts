@@ -15,6 +15,7 @@ import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { isAmbiguousPath, pathOf } from './path-policy.js';
 import { type InboundPlatform } from './platform.js';
 import { isSigned, Reception } from './reception.js';
+import { type ResponseSigning } from './response-signing.js';
 import { sendAnswer } from './send-answer.js';
 
 /** Bounds that a route sets for itself. */
@@ -46,9 +47,15 @@ export class InboundAuthenticator {
     settings: MAuthSettings,
     authenticator: MAuthAuthenticator,
     { protect, exempt }: DoorOptions,
+    responses?: ResponseSigning,
   ) {
     this.#settings = settings;
-    this.#reception = new Reception(settings, authenticator, (arrival) => this.#stalled(arrival));
+    this.#reception = new Reception(
+      settings,
+      authenticator,
+      (arrival) => this.#stalled(arrival),
+      (arrival) => responses?.watch(arrival),
+    );
     if (protect === 'everything') {
       this.#door = new Door(settings, exempt, (request) => this.authenticate(request));
     }

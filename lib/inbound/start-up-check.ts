@@ -3,9 +3,16 @@ import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
-import { accessPolicyOf } from './access-policy.js';
-import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound-tokens.js';
+import { accessPolicyOf, type HandlerPlace } from './access-policy.js';
+import {
+  MAUTH_INBOUND_AUTHENTICATOR,
+  MAUTH_PROTECT,
+  MAUTH_RESPONSE_SIGNING,
+  MAUTH_SETTINGS,
+} from './inbound-tokens.js';
 import { MAuthGuard } from './mauth.guard.js';
+import { type ResponseSigning } from './response-signing.js';
+import { isSignResponse } from './sign-response.decorator.js';
 
 /**
  * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
@@ -23,7 +30,14 @@ export class MAuthStartUpCheck implements OnModuleInit {
     this.#refuseRequestScope();
     this.#refuseSecondRegistration();
     const settings = this.moduleRef.get<MAuthSettings>(MAUTH_SETTINGS);
-    this.#refuseMissingKeys(settings, this.#asksForAuthentication(settings));
+    const places = this.#handlerPlaces();
+    const isAsked = places
+      .map((place) => accessPolicyOf(place, settings.apps))
+      .some((policy) => policy.isAsked);
+    this.#refuseMissingKeys(settings, isAsked);
+    if (places.some(({ controller, handler }) => isSignResponse(controller, handler))) {
+      this.moduleRef.get<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
+    }
     settings.logger.log(this.#summary(settings));
   }
 
@@ -47,20 +61,19 @@ export class MAuthStartUpCheck implements OnModuleInit {
     );
   }
 
-  /** Whether any handler carries a decorator that asks for authentication. Reading them finds their mistakes. */
-  #asksForAuthentication({ apps }: MAuthSettings): boolean {
+  /** All that may be a handler. */
+  #handlerPlaces(): HandlerPlace[] {
     const scanner = new MetadataScanner();
     const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()]
       .filter(({ metatype, inject }) => typeof metatype === 'function' && !inject)
       .map(({ metatype }) => metatype as AnyClass);
-    const policies = [...new Set(classes)].flatMap((controller) => {
+    return [...new Set(classes)].flatMap((controller) => {
       const methods = controller.prototype as Record<string, (() => unknown) | undefined> | undefined;
       return scanner
         .getAllMethodNames(methods ?? null)
         .flatMap((name) => methods?.[name] ?? [])
-        .map((handler) => accessPolicyOf({ controller, handler }, apps));
+        .map((handler) => ({ controller, handler }));
     });
-    return policies.some(({ isAsked }) => isAsked);
   }
 
   #refuseMissingKeys({ mauthUrl, findPublicKey, mode }: MAuthSettings, isAsked: boolean): void {
