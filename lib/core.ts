@@ -33,6 +33,8 @@ export {
   type MAuthSettings,
   type MAuthSignVersions,
 } from './mauth.options.js';
+export { signedFetch } from './outbound/signed-fetch.js';
+export { type MAuthSigningOptions } from './outbound/signing-options.js';
 export { type HeaderFields } from './protocol/headers.js';
 export {
   MAuthSigner,

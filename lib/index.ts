@@ -26,11 +26,7 @@ export {
   type MAuthOptionsFactory,
   type MAuthProtection,
 } from './mauth.module-options.js';
-export {
-  MAuthAxiosInterceptor,
-  type MAuthAttachOptions,
-  type MAuthSigningOptions,
-} from './outbound/mauth-axios.interceptor.js';
+export { MAuthAxiosInterceptor, type MAuthAttachOptions } from './outbound/mauth-axios.interceptor.js';
 export { MAuthHttpService, type MAuthHttpOptions } from './outbound/mauth-http.service.js';
 export { type MAuthRequestConfig } from './outbound/axios-types.js';
 export { type MAuthRequestOptions } from './outbound/mauth-request-options.js';

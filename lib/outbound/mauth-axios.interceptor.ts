@@ -15,21 +15,8 @@ import {
   type ResponseAuthenticator,
 } from './response-authentication.js';
 import { readSignedOrigins } from './signed-origins.js';
+import { readMaxStreamBytes, type MAuthSigningOptions } from './signing-options.js';
 import { signingAdapter, type SigningParts } from './signing-adapter.js';
-
-/** Which requests are signed, and how. */
-export interface MAuthSigningOptions {
-  /**
-   * Origins that requests are signed for, such as `https://api.example.com`; others go out without MAuth headers.
-   * MAuth does not cover the host, so name the services that you mean to call. Default: all.
-   */
-  signedOrigins?: readonly string[];
-  /**
-   * Largest stream, Blob or form that is held in memory to be signed, in bytes; above it the request fails with
-   * `body_too_large`. Buffers and text are not limited. Default 64 MiB.
-   */
-  maxStreamBytes?: number;
-}
 
 /** What is attached to an axios instance besides the signer. */
 export interface MAuthAttachOptions extends MAuthSigningOptions, MAuthResponseAuthenticationOptions {
@@ -44,7 +31,6 @@ interface Attachment {
   readonly detach: () => void;
 }
 
-const MAX_STREAM_BYTES = 64 * 1024 * 1024;
 const attachments = new WeakMap<object, Attachment>();
 // Found again by another copy of this library too, so that a repeated request is not signed twice.
 const WRAPPED = Symbol.for('nestjs-mauth:wrapped-adapter');
@@ -85,10 +71,10 @@ export class MAuthAxiosInterceptor {
     attachOptions: MAuthAttachOptions = {},
   ): () => void {
     const { authenticator, ...checkOptions } = attachOptions;
-    const { signedOrigins, maxStreamBytes = MAX_STREAM_BYTES } = checkOptions;
+    const { signedOrigins } = checkOptions;
     const axios = 'axiosRef' in target ? target.axiosRef : (target as AxiosInstance);
     const isSigned = readSignedOrigins(signedOrigins);
-    checkMaxStreamBytes(maxStreamBytes);
+    const maxStreamBytes = readMaxStreamBytes(checkOptions.maxStreamBytes);
     const checks = responseChecks(checkOptions, authenticator);
     const { authenticateResponses, expectAppUuid } = checkOptions;
     const options = JSON.stringify([signedOrigins, maxStreamBytes, authenticateResponses, expectAppUuid]);
@@ -114,13 +100,6 @@ function sameAttachment(attached: Attachment, other: Omit<Attachment, 'detach'>)
   throw new MAuthConfigurationError(
     'This axios instance is signed with another MAuthSigner or other options already; detach those first, ' +
       'or attach to an instance of its own: axios.create().',
-  );
-}
-
-function checkMaxStreamBytes(maxStreamBytes: unknown): void {
-  if (Number.isSafeInteger(maxStreamBytes) && (maxStreamBytes as number) >= 0) return;
-  throw new MAuthConfigurationError(
-    'MAuth option `http.maxStreamBytes` must be a whole number of bytes, 0 or more.',
   );
 }
 

@@ -1,7 +1,8 @@
 import { HttpService, type HttpModuleOptions } from '@nestjs/axios';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { type AxiosInstance } from './axios-types.js';
-import { MAuthAxiosInterceptor, type MAuthSigningOptions } from './mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from './mauth-axios.interceptor.js';
+import { type MAuthSigningOptions } from './signing-options.js';
 import {
   type MAuthResponseAuthenticationOptions,
   type ResponseAuthenticator,

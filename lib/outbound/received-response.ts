@@ -121,7 +121,7 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map(
     // Some servers send the deflated bytes without the header of zlib around them.
     deflate: (bytes: Uint8Array, options: zlib.ZlibOptions) =>
       (bytes[0] === 0x78 ? unzip : inflateRaw)(bytes, options),
-    br: decoder(zlib.brotliDecompress as typeof zlib.unzip, BROTLI_OPERATION_FLUSH),
+    br: decoder(zlib.brotliDecompress, BROTLI_OPERATION_FLUSH),
     ...(zstdDecompress && { zstd: decoder(zstdDecompress, undefined) }),
   }),
 );

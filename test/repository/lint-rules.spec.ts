@@ -35,6 +35,7 @@ describe('the linter', () => {
     [KEYS, '@nestjs/core'],
     [AUTHENTICATION, '@nestjs/common'],
     ['lib/core.ts', '@nestjs/axios'],
+    ['lib/outbound/signed-fetch.ts', '@nestjs/axios'],
     ['lib/mauth.options.ts', '@nestjs/axios'],
   ])('keeps Nest out of %s (%s)', async (file, imported) => {
     await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([
@@ -62,6 +63,7 @@ describe('the linter', () => {
     [OUTBOUND, '../inbound/inbound-outcome.js'],
     [OUTBOUND, '../mauth.module.js'],
     ['lib/core.ts', './inbound/inbound-outcome.js'],
+    ['lib/core.ts', './outbound/mauth-http.service.js'],
     ['lib/core.ts', './mauth.module.js'],
     [AUTHENTICATION, '../kms/index.js'],
     [INBOUND, '../lambda/index.js'],
