@@ -34,11 +34,14 @@ export {
   type MAuthOptions as MAuthModuleOptions,
   type MAuthReplayOptions,
   type MAuthReplayStore,
+  type MAuthResponseOptions,
   type MAuthSecondLevelCache,
   type MAuthServiceOptions,
   type MAuthSettings,
   type MAuthSignVersions,
 } from './mauth.options.js';
+export { signedFetch } from './outbound/signed-fetch.js';
+export { type MAuthSigningOptions } from './outbound/signing-options.js';
 export { type HeaderFields } from './protocol/headers.js';
 export {
   MAuthSigner,

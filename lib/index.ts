@@ -16,6 +16,7 @@ export { MAuthMiddleware } from './inbound/mauth.middleware.js';
 export { OptionalMAuth } from './inbound/optional-mauth.decorator.js';
 export { Public } from './inbound/public.decorator.js';
 export { RequiresMAuth } from './inbound/requires-mauth.decorator.js';
+export { SignResponse } from './inbound/sign-response.decorator.js';
 export { MAuthKeyCache, type MAuthKeyCacheStats } from './keys/mauth-key-cache.js';
 export { MAuthModule } from './mauth.module.js';
 export {
@@ -25,5 +26,8 @@ export {
   type MAuthOptionsFactory,
   type MAuthProtection,
 } from './mauth.module-options.js';
-export { MAuthAxiosInterceptor, type MAuthSigningOptions } from './outbound/mauth-axios.interceptor.js';
+export { MAuthAxiosInterceptor, type MAuthAttachOptions } from './outbound/mauth-axios.interceptor.js';
 export { MAuthHttpService, type MAuthHttpOptions } from './outbound/mauth-http.service.js';
+export { type MAuthRequestConfig } from './outbound/axios-types.js';
+export { type MAuthRequestOptions } from './outbound/mauth-request-options.js';
+export { type MAuthResponseAuthenticationOptions } from './outbound/response-authentication.js';

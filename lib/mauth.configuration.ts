@@ -43,7 +43,17 @@ export async function configure(options: MAuthModuleOptions): Promise<MAuthConfi
   const settings = resolveSettings({ ...options, logger: options?.logger ?? new Logger('MAuth') });
   const signer = new MAuthSigner(options);
   await signer.ready();
+  checkResponseAuthentication(options.http, settings);
   return Object.freeze({ settings, signer, http: options.http });
+}
+
+function checkResponseAuthentication(http: MAuthHttpOptions | undefined, settings: MAuthSettings): void {
+  if (!http?.authenticateResponses && !http?.expectAppUuid) return;
+  if (settings.mauthUrl || settings.findPublicKey) return;
+  throw new MAuthConfigurationError(
+    'Responses are to be authenticated (`http.authenticateResponses`), but there is nobody to ask for public keys: ' +
+      'set the MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey`.',
+  );
 }
 
 /** Extras with their defaults. */

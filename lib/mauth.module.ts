@@ -10,10 +10,17 @@ import { APP_GUARD, DiscoveryModule, HttpAdapterHost } from '@nestjs/core';
 import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
 import { AccessPolicies } from './inbound/access-policies.js';
 import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
-import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound/inbound-tokens.js';
+import {
+  MAUTH_INBOUND_AUTHENTICATOR,
+  MAUTH_PROTECT,
+  MAUTH_RESPONSE_SIGNING,
+  MAUTH_SETTINGS,
+} from './inbound/inbound-tokens.js';
 import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard.js';
 import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthMiddleware } from './inbound/mauth.middleware.js';
+import { ResponseSigning } from './inbound/response-signing.js';
+import { SignResponseGuard } from './inbound/sign-response.guard.js';
 import { MAuthStartUpCheck } from './inbound/start-up-check.js';
 import { AuthenticationTicketClient } from './keys/authentication-ticket-client.js';
 import { createAuthenticationTickets } from './keys/create-authentication-tickets.js';
@@ -127,10 +134,15 @@ function assemble(
       { provide: MAUTH_PROTECT, useValue: protect },
       {
         provide: MAUTH_INBOUND_AUTHENTICATOR,
-        inject: [HttpAdapterHost, MAUTH_SETTINGS, MAuthAuthenticator],
-        useFactory: (host: HttpAdapterHost, settings: MAuthSettings, authenticator: MAuthAuthenticator) =>
-          new InboundAuthenticator(host, settings, authenticator, { protect, exempt }),
+        inject: [HttpAdapterHost, MAUTH_SETTINGS, MAuthAuthenticator, MAUTH_RESPONSE_SIGNING],
+        useFactory: (
+          host: HttpAdapterHost,
+          settings: MAuthSettings,
+          authenticator: MAuthAuthenticator,
+          responses: ResponseSigning,
+        ) => new InboundAuthenticator(host, settings, authenticator, { protect, exempt }, responses),
       },
+      ...RESPONSE_SIGNING,
       MAuthGuard,
       MAuthMiddleware,
       protect === 'decorated' ? INHERITED_RESTRICTIONS : { provide: APP_GUARD, useExisting: MAuthGuard },
@@ -188,6 +200,19 @@ const CORE_PROVIDERS: FactoryProvider[] = [
     inject: [MAuthKeyCache, AuthenticationTicketClient],
     useFactory: (keys?: MAuthKeyCache, tickets?: AuthenticationTicketClient) =>
       new MAuthLifecycle(keys, tickets),
+  },
+];
+
+const RESPONSE_SIGNING: FactoryProvider[] = [
+  {
+    provide: MAUTH_RESPONSE_SIGNING,
+    inject: [MAUTH_SETTINGS, MAuthSigner],
+    useFactory: (settings: MAuthSettings, signer: MAuthSigner) => new ResponseSigning(settings, signer),
+  },
+  {
+    provide: APP_GUARD,
+    inject: [MAUTH_RESPONSE_SIGNING],
+    useFactory: (responses: ResponseSigning) => new SignResponseGuard(responses),
   },
 ];
 

@@ -84,6 +84,14 @@ export interface MAuthBodyOptions {
   timeoutMs?: number;
 }
 
+/** How responses of a protected application are signed; `nestjs-mauth/core` alone signs none by itself. */
+export interface MAuthResponseOptions {
+  /** Sign the responses to authenticated requests. Needs a private key. Default false. */
+  sign?: boolean;
+  /** Largest body that is held to be signed, in bytes; above it the response goes out unsigned. Default 1 MiB. */
+  maxBytes?: number;
+}
+
 /**
  * What the core needs to sign and to authenticate. All of it is validated once, at start-up.
  *
@@ -155,6 +163,8 @@ export interface MAuthOptions {
   service?: MAuthServiceOptions;
   /** How bodies are held until they are verified. */
   body?: MAuthBodyOptions;
+  /** Which responses are signed, besides those of handlers with `@SignResponse()`. */
+  responses?: MAuthResponseOptions;
 }
 
 type Complete<T> = { readonly [K in keyof T]-?: T[K] };
@@ -182,4 +192,5 @@ export interface MAuthSettings {
   readonly keys: Complete<Omit<MAuthKeyOptions, 'secondLevel'>> & Pick<MAuthKeyOptions, 'secondLevel'>;
   readonly service: Complete<Omit<MAuthServiceOptions, 'agent'>> & Pick<MAuthServiceOptions, 'agent'>;
   readonly body: Complete<MAuthBodyOptions>;
+  readonly responses: Complete<MAuthResponseOptions>;
 }

@@ -47,14 +47,7 @@ export function isApiVersion(value: unknown): value is string {
 export function resolveSettings(options: MAuthOptions): MAuthSettings {
   const result = v.safeParse(SCHEMA, options ?? {});
   if (!result.success) throw new MAuthConfigurationError(result.issues.map(explain).join(' '));
-  const {
-    privateKey,
-    privateKeyFile,
-    decryptPrivateKey: _decrypt,
-    http: _http,
-    responses: _responses,
-    ...rest
-  } = result.output;
+  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, http: _http, ...rest } = result.output;
   if (privateKey && privateKeyFile)
     throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
   // In remote mode the MAuth service is asked even where `findPublicKey` is set, and what it is asked must be signed.
@@ -67,6 +60,9 @@ export function resolveSettings(options: MAuthOptions): MAuthSettings {
       'replayProtection',
       'needs `v2OnlyAuthenticate: true`; set it, or leave `replayProtection` out.',
     );
+  }
+  if (!privateKey && !privateKeyFile && rest.responses.sign) {
+    throw wrong('privateKey', 'or `privateKeyFile` is required for `responses.sign`; set one of them.');
   }
   return frozen({ ...rest, mauthUrl: rest.mauthUrl?.replace(/\/+$/, '') });
 }
@@ -131,6 +127,11 @@ const REPLAY = v.strictObject({
   store: v.optional(methods<MAuthReplayStore>('remember')),
 });
 
+const RESPONSES = v.strictObject({
+  sign: flag(false),
+  maxBytes: whole(MEBIBYTE, 0),
+});
+
 const SCHEMA = v.strictObject({
   appUuid: uuid,
   privateKey: v.optional(
@@ -175,9 +176,9 @@ const SCHEMA = v.strictObject({
   keys: v.optional(KEYS, {}),
   service: v.optional(SERVICE, {}),
   body: v.optional(BODY, {}),
-  // Options of the Nest module that the core does not read.
+  responses: v.optional(RESPONSES, {}),
+  // Of the Nest module, which hands it to axios.
   http: v.optional(v.unknown()),
-  responses: v.optional(v.unknown()),
 });
 
 function explain(issue: v.BaseIssue<unknown>): string {
@@ -201,7 +202,7 @@ function wrong(option: string, remedy: string): MAuthConfigurationError {
 
 type Checked = Omit<
   v.InferOutput<typeof SCHEMA>,
-  'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http' | 'responses'
+  'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http'
 >;
 
 function frozen({
@@ -210,6 +211,7 @@ function frozen({
   keys,
   service,
   body,
+  responses,
   apps,
   replayProtection,
   ...rest
@@ -224,6 +226,7 @@ function frozen({
       replayProtection: Object.freeze(withHidden('store', replayProtection)),
     }),
     body: Object.freeze(body),
+    responses: Object.freeze(responses),
     apps: Object.freeze(apps),
   });
 }

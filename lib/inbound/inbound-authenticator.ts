@@ -9,6 +9,7 @@ import { ExpressPlatform } from './express.platform.js';
 import { FastifyPlatform } from './fastify.platform.js';
 import { type InboundPlatform } from './platform.js';
 import { RequestAuthenticator } from './request-authenticator.js';
+import { type ResponseSigning } from './response-signing.js';
 
 /** What of the application is protected, as far as it concerns the way in. */
 export interface DoorOptions {
@@ -32,8 +33,9 @@ export class InboundAuthenticator extends RequestAuthenticator {
     settings: MAuthSettings,
     authenticator: MAuthAuthenticator,
     { protect, exempt }: DoorOptions,
+    responses?: ResponseSigning,
   ) {
-    super(settings, authenticator);
+    super(settings, authenticator, (arrival) => responses?.watch(arrival));
     this.#settings = settings;
     this.#door = new Door(settings, exempt, ({ request }) => this.authenticate(request));
     this.#standsInFront = protect === 'everything';

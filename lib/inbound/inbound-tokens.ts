@@ -6,3 +6,5 @@ export const MAUTH_SETTINGS = Symbol.for('nestjs-mauth:settings');
 export const MAUTH_INBOUND_AUTHENTICATOR = Symbol.for('nestjs-mauth:inbound-authenticator');
 /** The value of `protect`. */
 export const MAUTH_PROTECT = Symbol.for('nestjs-mauth:protect');
+/** Signs responses. */
+export const MAUTH_RESPONSE_SIGNING = Symbol.for('nestjs-mauth:response-signing');

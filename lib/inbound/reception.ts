@@ -14,18 +14,24 @@ export class Reception {
   readonly #settings: MAuthSettings;
   readonly #authenticator: MAuthAuthenticator;
   readonly #onStall: (arrival: Arrival) => void;
+  readonly #onArrival: ((arrival: Arrival) => void) | undefined;
   readonly #budget: HeldBytesBudget;
   readonly #arrivals = new WeakMap<IncomingMessage, Arrival>();
 
-  /** @param onStall a body does not come, and nobody waits for it here */
+  /**
+   * @param onStall a body does not come, and nobody waits for it here
+   * @param onArrival a request has just come in, and nobody has answered it yet
+   */
   constructor(
     settings: MAuthSettings,
     authenticator: MAuthAuthenticator,
     onStall: (arrival: Arrival) => void,
+    onArrival?: (arrival: Arrival) => void,
   ) {
     this.#settings = settings;
     this.#authenticator = authenticator;
     this.#onStall = onStall;
+    this.#onArrival = onArrival;
     this.#budget = new HeldBytesBudget(settings.body.maxHeldBytesTotal);
   }
 
@@ -40,6 +46,7 @@ export class Reception {
     const arrival: Arrival = { request, response, reading, sentTarget: reading.sentTarget(request) };
     this.#arrivals.set(request, arrival);
     if (isSigned(request)) this.verificationOf(arrival);
+    this.#onArrival?.(arrival);
   }
 
   /** Begins to verify, unless that has been done. */

@@ -23,9 +23,14 @@ export class RequestAuthenticator {
   readonly #settings: MAuthSettings;
   readonly #reception: Reception;
 
-  constructor(settings: MAuthSettings, authenticator: MAuthAuthenticator) {
+  /** @param onArrival a request has just come in, and nobody has answered it yet */
+  constructor(
+    settings: MAuthSettings,
+    authenticator: MAuthAuthenticator,
+    onArrival?: (arrival: Arrival) => void,
+  ) {
     this.#settings = settings;
-    this.#reception = new Reception(settings, authenticator, (arrival) => this.#stalled(arrival));
+    this.#reception = new Reception(settings, authenticator, (arrival) => this.#stalled(arrival), onArrival);
   }
 
   /** A request comes in: from now on its body is watched. Does nothing for a request that has come in already. */

@@ -4,9 +4,17 @@ import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
+import { type HandlerPlace } from './access-policy.js';
 import { refuseOpenGateways } from './gateway-check.js';
-import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT, MAUTH_SETTINGS } from './inbound-tokens.js';
+import {
+  MAUTH_INBOUND_AUTHENTICATOR,
+  MAUTH_PROTECT,
+  MAUTH_RESPONSE_SIGNING,
+  MAUTH_SETTINGS,
+} from './inbound-tokens.js';
 import { MAuthGuard } from './mauth.guard.js';
+import { type ResponseSigning } from './response-signing.js';
+import { isSignResponse } from './sign-response.decorator.js';
 
 /**
  * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
@@ -26,8 +34,17 @@ export class MAuthStartUpCheck implements OnModuleInit {
     const settings = this.moduleRef.get<MAuthSettings>(MAUTH_SETTINGS);
     const policies = new AccessPolicies(settings.apps);
     const classes = this.#classes();
-    this.#refuseMissingKeys(settings, this.#asksForAuthentication(classes, policies));
+    const places = handlerPlaces(classes);
+    // Reading the decorators of every handler finds their mistakes.
+    const found = places.map((place) => policies.of(place));
+    this.#refuseMissingKeys(
+      settings,
+      found.some(({ isAsked }) => isAsked),
+    );
     refuseOpenGateways(classes, policies, this.protect);
+    if (places.some(({ controller, handler }) => isSignResponse(controller, handler))) {
+      this.moduleRef.get<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
+    }
     settings.logger.log(this.#summary(settings));
   }
 
@@ -58,19 +75,6 @@ export class MAuthStartUpCheck implements OnModuleInit {
     return [...new Set(classes)];
   }
 
-  /** Whether any handler carries a decorator that asks for authentication. Reading them finds their mistakes. */
-  #asksForAuthentication(classes: readonly AnyClass[], policies: AccessPolicies): boolean {
-    const scanner = new MetadataScanner();
-    const found = classes.flatMap((controller) => {
-      const methods = controller.prototype as Record<string, (() => unknown) | undefined> | undefined;
-      return scanner
-        .getAllMethodNames(methods ?? null)
-        .flatMap((name) => methods?.[name] ?? [])
-        .map((handler) => policies.of({ controller, handler }));
-    });
-    return found.some(({ isAsked }) => isAsked);
-  }
-
   #refuseMissingKeys({ mauthUrl, findPublicKey, mode }: MAuthSettings, isAsked: boolean): void {
     if (mauthUrl || (findPublicKey && mode === 'local')) return;
     if (this.protect === 'decorated' && !isAsked) return;
@@ -86,4 +90,16 @@ export class MAuthStartUpCheck implements OnModuleInit {
     const authentication = keys ? `authenticates in ${mode} mode with ${keys}` : 'authenticates nothing';
     return `MAuth is set up as app ${appUuid}: signs ${signVersions}, ${authentication}, protects ${this.protect}.`;
   }
+}
+
+/** All that may be a handler. */
+function handlerPlaces(classes: readonly AnyClass[]): HandlerPlace[] {
+  const scanner = new MetadataScanner();
+  return classes.flatMap((controller) => {
+    const methods = controller.prototype as Record<string, (() => unknown) | undefined> | undefined;
+    return scanner
+      .getAllMethodNames(methods ?? null)
+      .flatMap((name) => methods?.[name] ?? [])
+      .map((handler) => ({ controller, handler }));
+  });
 }

@@ -1,4 +1,5 @@
 import { type HttpService } from '@nestjs/axios';
+import { type MAuthRequestOptions } from './mauth-request-options.js';
 
 /*
  * Types of axios, taken from where @nestjs/axios takes them: an application may hold two copies of axios (CommonJS
@@ -23,6 +24,18 @@ export interface AnyAxiosInstance {
 
 /** The config of one request, merged with the instance's defaults: what interceptors and adapters see. */
 export type RequestConfig = Parameters<RequestInterceptor>[0];
+
+/**
+ * A config that says how the response is authenticated. axios' own types know nothing of `mauth`, so give the config
+ * this type before it is passed on.
+ *
+ * @example
+ * const config: MAuthRequestConfig = { timeout: 1000, mauth: { expectAppUuid } };
+ * const response = await this.http.axiosRef.get('/studies', config);
+ */
+export type MAuthRequestConfig<Config = NonNullable<Parameters<AxiosInstance['request']>[0]>> = Config & {
+  mauth?: MAuthRequestOptions;
+};
 
 /** What `adapter` may hold: a name, a function, or a list of them. */
 export type AdapterChoice = RequestConfig['adapter'];

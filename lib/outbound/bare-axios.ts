@@ -6,7 +6,11 @@ export interface BareAxios {
   getUri(parts: Partial<RequestConfig>): string;
   /** Lets axios choose the config's adapter and run it on the config as it stands. */
   send(config: RequestConfig): Promise<AxiosResponse>;
+  /** An error of axios' own class. */
+  error(message: string, code: string, { config, request }: AxiosResponse): Promise<Error>;
 }
+
+type AxiosErrorClass = new (message: string, code: string, config: RequestConfig, request: unknown) => Error;
 
 /** Carries a config past axios' merging, which copies plain objects but leaves instances of classes alone. */
 class Finished {
@@ -24,5 +28,13 @@ export function bareAxios(instance: AxiosInstance): BareAxios {
   return {
     getUri: (parts) => bare.getUri(parts),
     send: (config) => bare.request({ finished: new Finished(config) } as object),
+    error: async (message, code, { config, request }) => {
+      // Instances do not have the class, but they throw it where there is no such adapter.
+      const thrown: unknown = await bare
+        .request({ finished: new Finished({ adapter: 'none' } as never) } as object)
+        .catch((error: unknown) => error);
+      const ErrorClass = (thrown as { constructor: AxiosErrorClass }).constructor;
+      return new ErrorClass(message, code, config, request);
+    },
   };
 }

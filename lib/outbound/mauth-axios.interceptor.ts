@@ -9,30 +9,28 @@ import {
   type RequestConfig,
 } from './axios-types.js';
 import { bareAxios } from './bare-axios.js';
+import {
+  responseChecks,
+  type MAuthResponseAuthenticationOptions,
+  type ResponseAuthenticator,
+} from './response-authentication.js';
 import { readSignedOrigins } from './signed-origins.js';
+import { readMaxStreamBytes, type MAuthSigningOptions } from './signing-options.js';
 import { signingAdapter, type SigningParts } from './signing-adapter.js';
 
-/** Which requests are signed, and how. */
-export interface MAuthSigningOptions {
-  /**
-   * Origins that requests are signed for, such as `https://api.example.com`; others go out without MAuth headers.
-   * MAuth does not cover the host, so name the services that you mean to call. Default: all.
-   */
-  signedOrigins?: readonly string[];
-  /**
-   * Largest stream, Blob or form that is held in memory to be signed, in bytes; above it the request fails with
-   * `body_too_large`. Buffers and text are not limited. Default 64 MiB.
-   */
-  maxStreamBytes?: number;
+/** What is attached to an axios instance besides the signer. */
+export interface MAuthAttachOptions extends MAuthSigningOptions, MAuthResponseAuthenticationOptions {
+  /** Who authenticates responses: all of them, or those whose request asks for it by `mauth` in its config. */
+  authenticator?: ResponseAuthenticator;
 }
 
 interface Attachment {
   readonly signer: unknown;
+  readonly authenticator: unknown;
   readonly options: string;
   readonly detach: () => void;
 }
 
-const MAX_STREAM_BYTES = 64 * 1024 * 1024;
 const attachments = new WeakMap<object, Attachment>();
 // Found again by another copy of this library too, so that a repeated request is not signed twice.
 const WRAPPED = Symbol.for('nestjs-mauth:wrapped-adapter');
@@ -50,6 +48,12 @@ export class MAuthAxiosInterceptor {
    * `body_unsupported`, `body_unreadable`, `body_timeout`, `malformed_url`, `signing_failed` or one of the signer's;
    * nothing is sent.
    *
+   * With an `authenticator`, responses are authenticated where `authenticateResponses` or the request's own
+   * `mauth: { authenticateResponse, expectAppUuid }` says so: the bytes as they were received, before anybody gets
+   * them; of a chain of redirects the last response. `getMAuthIdentity(response)` tells who signed it. Otherwise the
+   * request fails with `MAuthInauthenticError` (code of the failure, or `unexpected_app`) or
+   * `MAuthUnableToAuthenticateError`.
+   *
    * @param target an axios instance, or Nest's `HttpService`, whose instance is then used
    * @returns detaches again; requests that have been signed before, and are repeated, are still signed
    * @throws MAuthConfigurationError when another signer or other options are attached already, or an option is wrong
@@ -57,42 +61,45 @@ export class MAuthAxiosInterceptor {
    * @example
    * const detach = MAuthAxiosInterceptor.attach(axios.create({ baseURL }), new MAuthSigner(options), {
    *   signedOrigins: ['https://api.example.com'],
+   *   authenticator: new MAuthAuthenticator(options),
+   *   authenticateResponses: true,
    * });
    */
   static attach(
     target: AnyAxiosInstance | HttpService,
     signer: Pick<MAuthSigner, 'signRequest'>,
-    { signedOrigins, maxStreamBytes = MAX_STREAM_BYTES }: MAuthSigningOptions = {},
+    attachOptions: MAuthAttachOptions = {},
   ): () => void {
+    const { authenticator, ...checkOptions } = attachOptions;
+    const { signedOrigins } = checkOptions;
     const axios = 'axiosRef' in target ? target.axiosRef : (target as AxiosInstance);
     const isSigned = readSignedOrigins(signedOrigins);
-    checkMaxStreamBytes(maxStreamBytes);
-    const options = JSON.stringify([signedOrigins, maxStreamBytes]);
+    const maxStreamBytes = readMaxStreamBytes(checkOptions.maxStreamBytes);
+    const checks = responseChecks(checkOptions, authenticator);
+    const { authenticateResponses, expectAppUuid } = checkOptions;
+    const options = JSON.stringify([signedOrigins, maxStreamBytes, authenticateResponses, expectAppUuid]);
     const attached = attachments.get(axios);
-    if (attached) return sameAttachment(attached, signer, options);
-    const parts = { axios: bareAxios(axios), signer, isSigned, maxStreamBytes };
+    if (attached) return sameAttachment(attached, { signer, authenticator, options });
+    const parts = { axios: bareAxios(axios), signer, isSigned, maxStreamBytes, responseChecks: checks };
     const id = axios.interceptors.request.use((config) => wrapAdapter(config, parts));
     const detach = () => {
       if (attachments.get(axios)?.detach === detach) attachments.delete(axios);
       axios.interceptors.request.eject(id);
     };
-    attachments.set(axios, { signer, options, detach });
+    attachments.set(axios, { signer, authenticator, options, detach });
     return detach;
   }
 }
 
-function sameAttachment(attached: Attachment, signer: unknown, options: string): () => void {
-  if (attached.signer === signer && attached.options === options) return attached.detach;
+function sameAttachment(attached: Attachment, other: Omit<Attachment, 'detach'>): () => void {
+  const isSame =
+    attached.signer === other.signer &&
+    attached.authenticator === other.authenticator &&
+    attached.options === other.options;
+  if (isSame) return attached.detach;
   throw new MAuthConfigurationError(
     'This axios instance is signed with another MAuthSigner or other options already; detach those first, ' +
       'or attach to an instance of its own: axios.create().',
-  );
-}
-
-function checkMaxStreamBytes(maxStreamBytes: unknown): void {
-  if (Number.isSafeInteger(maxStreamBytes) && (maxStreamBytes as number) >= 0) return;
-  throw new MAuthConfigurationError(
-    'MAuth option `http.maxStreamBytes` must be a whole number of bytes, 0 or more.',
   );
 }
 

@@ -1,5 +1,6 @@
 import { HttpModule, HttpService } from '@nestjs/axios';
 import { type DynamicModule, type FactoryProvider } from '@nestjs/common';
+import { MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { createMAuthHttpService, MAuthHttpService, type MAuthHttpOptions } from './mauth-http.service.js';
 
@@ -14,10 +15,14 @@ export function mauthHttpImports(): DynamicModule[] {
   return [HttpModule.register({})];
 }
 
-/** Provides MAuthHttpService; needs MAuthSigner and MAUTH_HTTP_OPTIONS beside it, and `mauthHttpImports()`. */
+/** Provides MAuthHttpService; needs MAuthSigner, MAuthAuthenticator and MAUTH_HTTP_OPTIONS beside it, and `mauthHttpImports()`. */
 export const mauthHttpProvider: FactoryProvider<MAuthHttpService> = {
   provide: MAuthHttpService,
-  inject: [HttpService, MAuthSigner, { token: MAUTH_HTTP_OPTIONS, optional: true }],
-  useFactory: (http: HttpService, signer: MAuthSigner, options?: MAuthHttpOptions) =>
-    createMAuthHttpService(http.axiosRef, signer, options),
+  inject: [HttpService, MAuthSigner, MAuthAuthenticator, { token: MAUTH_HTTP_OPTIONS, optional: true }],
+  useFactory: (
+    http: HttpService,
+    signer: MAuthSigner,
+    authenticator: MAuthAuthenticator,
+    options?: MAuthHttpOptions,
+  ) => createMAuthHttpService(http.axiosRef, signer, options, authenticator),
 };

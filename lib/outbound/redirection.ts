@@ -3,9 +3,7 @@ import { applyHook } from './before-redirect.js';
 import { isHttp } from './request-url.js';
 import { keepHeaders } from './header-fields.js';
 import { type Hop } from './hop.js';
-
-// What follow-redirects and axios hold back from another origin.
-const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
+import { becomesGet, CREDENTIALS } from './redirect-rules.js';
 
 /**
  * The request that follows a redirect, by the rules of follow-redirects, which axios leaves redirects to. Those are
@@ -14,29 +12,18 @@ const CREDENTIALS = ['authorization', 'proxy-authorization', 'cookie'];
  * @throws Error when the location is no URL or not HTTP, or what the caller's `beforeRedirect` throws
  */
 export function nextHop(hop: Hop, response: AxiosResponse, location: string, config: RequestConfig): Hop {
-  const becomesGet = toGet(response.status, hop.method);
+  const isGet = becomesGet(response.status, hop.method);
   const url = resolve(location, hop.url);
   const next: Hop = {
-    method: becomesGet ? 'GET' : hop.method,
+    method: isGet ? 'GET' : hop.method,
     url,
-    headers: keepHeaders(
-      hop.headers,
-      (name) => name !== 'host' && !(becomesGet && name.startsWith('content-')),
-    ),
+    headers: keepHeaders(hop.headers, (name) => name !== 'host' && !(isGet && name.startsWith('content-'))),
     auth: hop.auth,
-    withBody: hop.withBody && !becomesGet,
+    withBody: hop.withBody && !isGet,
     signed: hop.signed,
   };
   const adjusted = applyHook(confined(next, hop, config), hop, response, config);
   return { ...adjusted, signed: hop.signed && adjusted.url.origin === hop.url.origin };
-}
-
-function toGet(status: number, method: string): boolean {
-  // RFC 9110, 15.4: a POST may become a GET at 301 and 302; at 303 all but HEAD do.
-  return (
-    ((status === 301 || status === 302) && method === 'POST') ||
-    (status === 303 && !/^(GET|HEAD)$/.test(method))
-  );
 }
 
 function resolve(location: string, from: URL): URL {

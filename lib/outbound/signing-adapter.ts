@@ -1,6 +1,12 @@
 import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
-import { type Adapter, type AdapterChoice, type AxiosResponse, type RequestConfig } from './axios-types.js';
+import {
+  type Adapter,
+  type AdapterChoice,
+  type AxiosResponse,
+  type MAuthRequestConfig,
+  type RequestConfig,
+} from './axios-types.js';
 import { type BareAxios } from './bare-axios.js';
 import { RequestDeadline } from './request-deadline.js';
 import { framed, withContentType, withoutMAuth } from './header-fields.js';
@@ -18,6 +24,14 @@ import { type Hop } from './hop.js';
 import { nextHop } from './redirection.js';
 import { bodyAtHand, readBody, type RequestBody } from './request-body.js';
 import { credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
+import {
+  AS_RECEIVED,
+  DecompressedTooLarge,
+  deliver,
+  receivedBody,
+  withEncodingFor,
+} from './received-response.js';
+import { authenticateResponse, type ResponseCheck, type ResponseChecks } from './response-authentication.js';
 import { type SignedOrigins } from './signed-origins.js';
 
 /** What a signing adapter works with. */
@@ -27,6 +41,7 @@ export interface SigningParts {
   readonly isSigned: SignedOrigins;
   /** Largest stream, Blob or form, in bytes. */
   readonly maxStreamBytes: number;
+  readonly responseChecks: ResponseChecks;
 }
 
 // As many as follow-redirects follows unless `maxRedirects` says otherwise.
@@ -63,6 +78,7 @@ function restoreError(error: unknown, config: RequestConfig): unknown {
 /** One request of the caller's, with the redirects that it meets. */
 class SignedExchange {
   readonly #deadline: RequestDeadline;
+  readonly #check: ResponseCheck | undefined;
 
   constructor(
     private readonly choice: AdapterChoice,
@@ -70,6 +86,7 @@ class SignedExchange {
     private readonly parts: SigningParts,
   ) {
     this.#deadline = new RequestDeadline(config);
+    this.#check = parts.responseChecks((config as MAuthRequestConfig<RequestConfig>).mauth);
   }
 
   async run(): Promise<AxiosResponse> {
@@ -77,7 +94,7 @@ class SignedExchange {
     const headers = withoutMAuth(config.headers);
     const url = requestUrl(config, parts.axios);
     if (!isHttp(url) || !parts.isSigned(url.origin)) {
-      return parts.axios.send(this.#hopConfig({ headers: headers as RequestConfig['headers'] }));
+      return this.#send(this.#hopConfig({ headers: headers as RequestConfig['headers'] }));
     }
     const body = await this.#settledBody();
     const hop: Hop = {
@@ -88,9 +105,12 @@ class SignedExchange {
       withBody: true,
       signed: true,
     };
-    return followsRedirects(config)
-      ? this.#follow(hop, body)
-      : parts.axios.send(await this.#attempt(hop, body));
+    return followsRedirects(config) ? this.#follow(hop, body) : this.#send(await this.#attempt(hop, body));
+  }
+
+  /** A request whose redirects, if any, are not followed here. */
+  async #send(config: RequestConfig): Promise<AxiosResponse> {
+    return this.#check ? this.#judged(await this.#exchange(config)) : this.parts.axios.send(config);
   }
 
   async #settledBody(): Promise<RequestBody> {
@@ -116,7 +136,7 @@ class SignedExchange {
       const attempt = await this.#attempt(hop, body);
       const answer = await this.#exchange(attempt);
       const location = redirectLocation(answer.response);
-      if (location === undefined) return arrivedFrom(attempt.url as string, this.#judged(answer));
+      if (location === undefined) return arrivedFrom(attempt.url as string, await this.#judged(answer));
       discard(answer.response);
       if (followed >= limit) throw tooManyRedirects(answer);
       try {
@@ -127,7 +147,10 @@ class SignedExchange {
     }
   }
 
-  /** Sends; a redirect comes back whatever the caller's `validateStatus` thinks of its status. */
+  /**
+   * Sends; a redirect comes back whatever the caller's `validateStatus` thinks of its status, and so does what is to be
+   * authenticated.
+   */
   async #exchange(config: RequestConfig): Promise<Answer> {
     const validate = config.validateStatus;
     // Refusing redirects makes axios build the error that may be needed.
@@ -136,16 +159,29 @@ class SignedExchange {
       return { response: await this.parts.axios.send(config) };
     } catch (error) {
       const response = (error as { response?: AxiosResponse } | undefined)?.response;
-      if (!response || !isRedirectStatus(response.status)) throw error;
+      if (!response || !(this.#check || isRedirectStatus(response.status))) throw error;
       return { response, refusal: error as object };
     }
   }
 
-  /** The last response of a chain, accepted or refused as the caller's `validateStatus` has it. */
-  #judged({ response, refusal }: Answer): AxiosResponse {
+  /** The last response of a chain, authenticated, then accepted or refused as the caller's `validateStatus` has it. */
+  async #judged({ response, refusal }: Answer): Promise<AxiosResponse> {
     const { validateStatus } = this.config;
+    if (this.#check) await this.#receive(response, this.#check);
     if (!refusal || !validateStatus || validateStatus(response.status)) return response;
     throw refusal as Error;
+  }
+
+  async #receive(response: AxiosResponse, check: ResponseCheck): Promise<void> {
+    const body = receivedBody(response);
+    await authenticateResponse(response, body?.bytes, check);
+    try {
+      if (body) await deliver(response, body, this.config);
+    } catch (error) {
+      if (!(error instanceof DecompressedTooLarge)) throw error;
+      const message = `maxContentLength size of ${this.config.maxContentLength} exceeded`;
+      throw await this.parts.axios.error(message, 'ERR_BAD_RESPONSE', response);
+    }
   }
 
   /** The config of one request, signed now if it is to be signed. */
@@ -173,7 +209,9 @@ class SignedExchange {
   /** Interceptors and transforms have run; the chosen adapter is all that is left to do. */
   #hopConfig(changes: Partial<RequestConfig>): RequestConfig {
     const done = { transformRequest: undefined, transformResponse: undefined, adapter: this.choice };
-    return { ...this.config, ...done, ...changes };
+    if (!this.#check) return { ...this.config, ...done, ...changes };
+    const headers = withEncodingFor(this.choice, changes.headers ?? {}) as RequestConfig['headers'];
+    return { ...this.config, ...done, ...changes, ...AS_RECEIVED, headers };
   }
 
   async #signature({ method, url }: Hop, body: Buffer): Promise<Record<string, string>> {

@@ -76,6 +76,11 @@ export class MAuthSigner {
     if (this.#key instanceof Promise) this.#key.catch(() => undefined);
   }
 
+  /** Whether there is a private key to sign with; without one every signature fails with `no_private_key`. */
+  get canSign(): boolean {
+    return this.#key !== undefined;
+  }
+
   /** Resolves when the key is there; rejects with MAuthConfigurationError when it could not be decrypted. */
   async ready(): Promise<void> {
     this.#key = await this.#key;

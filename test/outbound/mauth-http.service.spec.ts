@@ -9,7 +9,9 @@ import {
   mauthHttpProvider,
 } from '../../lib/outbound/mauth-http.provider.js';
 import { MAuthHttpService, type MAuthHttpOptions } from '../../lib/outbound/mauth-http.service.js';
+import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
+import { RecordingLogger } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
 import { answerWith, expectAuthentic, mauthHeaders, RecordingServer } from './recording-server.js';
 
@@ -46,6 +48,15 @@ async function compile(http: MAuthHttpOptions | undefined): Promise<Studies> {
         provide: MAuthSigner,
         useFactory: () =>
           new MAuthSigner({ appUuid: app.appUuid, privateKey: app.privateKey, signVersions: 'v1,v2' }),
+      },
+      {
+        provide: MAuthAuthenticator,
+        useFactory: () =>
+          new MAuthAuthenticator({
+            appUuid: app.appUuid,
+            findPublicKey: () => app.publicKey,
+            logger: new RecordingLogger(),
+          }),
       },
       mauthHttpProvider,
     ],

@@ -37,6 +37,7 @@ describe('the linter', () => {
     ['lib/doors/mauth-middleware.ts', '@nestjs/common'],
     ['lib/inbound/request-authenticator.ts', '@nestjs/common'],
     ['lib/core.ts', '@nestjs/axios'],
+    ['lib/outbound/signed-fetch.ts', '@nestjs/axios'],
     ['lib/mauth.options.ts', '@nestjs/axios'],
   ])('keeps Nest out of %s (%s)', async (file, imported) => {
     await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([
@@ -65,7 +66,7 @@ describe('the linter', () => {
     [OUTBOUND, '../mauth.module.js'],
     [INBOUND, '../doors/mauth-middleware.js'],
     ['lib/doors/mauth-middleware.ts', '../outbound/request-url.js'],
-    ['lib/core.ts', './outbound/request-url.js'],
+    ['lib/core.ts', './outbound/mauth-http.service.js'],
     ['lib/core.ts', './mauth.module.js'],
     [AUTHENTICATION, '../kms/index.js'],
     [INBOUND, '../lambda/index.js'],

@@ -10,7 +10,9 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 /** Dotted names of settings with their defaults. */
 function flatten(settings: object, prefix = ''): [string, unknown][] {
   return Object.entries(settings).flatMap(([name, value]): [string, unknown][] =>
-    ['keys', 'service', 'body'].includes(name) ? flatten(value, `${name}.`) : [[prefix + name, value]],
+    ['keys', 'service', 'body', 'responses'].includes(name)
+      ? flatten(value, `${name}.`)
+      : [[prefix + name, value]],
   );
 }
 

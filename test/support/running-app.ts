@@ -20,15 +20,21 @@ export interface RunningApp {
   close(): Promise<void>;
 }
 
-/** Starts an application of these controllers, providers and imports. Nest itself logs nothing. */
+/**
+ * Starts an application of these controllers, providers and imports. Nest itself logs nothing.
+ *
+ * @param prepare runs where `main.ts` would, before the application is initialised
+ */
 export async function startApp(
   createAdapter: () => AbstractHttpAdapter,
   metadata: ModuleMetadata,
   adjust: (builder: TestingModuleBuilder) => TestingModuleBuilder = (builder) => builder,
+  prepare: (app: INestApplication) => unknown = () => undefined,
 ): Promise<RunningApp> {
   const testing = await adjust(Test.createTestingModule(metadata)).compile();
   const app = testing.createNestApplication(createAdapter(), { logger: false });
   try {
+    await prepare(app);
     await app.listen(0, '127.0.0.1');
   } catch (error) {
     await app.close();

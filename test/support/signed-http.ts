@@ -17,6 +17,8 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
+  /** As received: nothing is decompressed. */
+  readonly body: Buffer;
   /** The port on the caller's side: equal for requests on the same connection. */
   readonly localPort: number | undefined;
 }
@@ -52,14 +54,16 @@ export function sendBytes(request: HttpRequest): Promise<HttpAnswer> {
     outgoing.on('error', reject).on('response', (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
-      incoming.on('end', () =>
+      incoming.on('end', () => {
+        const received = Buffer.concat(chunks);
         resolve({
           status: incoming.statusCode ?? 0,
           headers: incoming.headers,
-          text: Buffer.concat(chunks).toString(),
+          text: received.toString(),
+          body: received,
           localPort: outgoing.socket?.localPort,
-        }),
-      );
+        });
+      });
     });
     if (body && chunkSize) {
       for (let at = 0; at < body.length; at += chunkSize) outgoing.write(body.subarray(at, at + chunkSize));

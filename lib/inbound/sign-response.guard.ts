@@ -1,0 +1,35 @@
+import { type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { type AnyClass } from './access-marks.js';
+import { nodeRequest } from './exchange.js';
+import { type ResponseSigning } from './response-signing.js';
+import { isSignResponse } from './sign-response.decorator.js';
+
+/**
+ * Refuses nothing: it notes that a handler with `@SignResponse()` was reached. As a global guard it comes before all
+ * others, so that their refusals of authentic requests are signed too.
+ */
+export class SignResponseGuard implements CanActivate {
+  readonly #responses: ResponseSigning;
+  readonly #read = new WeakMap<object, WeakMap<object, boolean>>();
+
+  constructor(responses: ResponseSigning) {
+    this.#responses = responses;
+  }
+
+  canActivate(context: ExecutionContext): boolean {
+    if (context.getType<string>() === 'http' && this.#isMarked(context)) {
+      this.#responses.signAlways(nodeRequest(context.switchToHttp().getRequest()));
+    }
+    return true;
+  }
+
+  #isMarked(context: ExecutionContext): boolean {
+    const controller = context.getClass<AnyClass>() as AnyClass;
+    const handler = context.getHandler();
+    let ofController = this.#read.get(controller);
+    if (!ofController) this.#read.set(controller, (ofController = new WeakMap()));
+    let isMarked = ofController.get(handler);
+    if (isMarked === undefined) ofController.set(handler, (isMarked = isSignResponse(controller, handler)));
+    return isMarked;
+  }
+}
