@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, type ServerResponse } from 'node:htt
 import { type HttpServer } from '@nestjs/common';
 import { type Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
+import { requestNotes } from './request-notes.js';
 
 type Done = (error?: unknown) => void;
 type Hook = (request: { raw: IncomingMessage }, reply: { raw: ServerResponse }, done: Done) => void;
@@ -19,7 +20,7 @@ interface FastifyInstance {
  */
 export class FastifyPlatform implements InboundPlatform {
   readonly #adapter: HttpServer;
-  readonly #routed = new WeakSet<IncomingMessage>();
+  readonly #routed = requestNotes<IncomingMessage, true>();
 
   constructor(adapter: HttpServer) {
     this.#adapter = adapter;
@@ -38,7 +39,7 @@ export class FastifyPlatform implements InboundPlatform {
     );
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw: request }, { raw: response }, done) => {
-      this.#routed.add(request);
+      if (!this.#routed.get(request)) this.#routed.set(request, true);
       enter({ request, response }, done);
     });
     if (entry.admit && this.#hasMiddleware(instance)) {
@@ -61,7 +62,7 @@ export class FastifyPlatform implements InboundPlatform {
   }
 
   isRouted(request: IncomingMessage): boolean {
-    return this.#routed.has(request);
+    return this.#routed.get(request) === true;
   }
 
   /** With the adapter's option `skipMiddie` there is no `app.use`, unless the application brings one. */
