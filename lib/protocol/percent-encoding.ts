@@ -46,7 +46,7 @@ export function encode(bytes: ByteString, encoded: (byte: ByteString) => string)
   let from = 0;
   for (let at = 0; at < bytes.length; at++) {
     if (UNRESERVED[bytes.charCodeAt(at)] === 1) continue;
-    text += bytes.slice(from, at) + encoded(bytes[at] as ByteString);
+    text += bytes.slice(from, at) + encoded(bytes[at]);
     from = at + 1;
   }
   return from === 0 ? bytes : text + bytes.slice(from);
@@ -54,5 +54,5 @@ export function encode(bytes: ByteString, encoded: (byte: ByteString) => string)
 
 /** Upper-case `%XX`. */
 export function encodeByte(byte: ByteString): string {
-  return ENCODED[byte.charCodeAt(0)] as string;
+  return ENCODED[byte.charCodeAt(0)];
 }
