@@ -77,7 +77,9 @@ function page(results) {
       'within each round. A measurement whose result is wrong ends the run.',
     '## Targets',
     markdownTable(TARGET_COLUMNS, targetRows(results)),
-    '![Requests a second, relative to an application without a guard](throughput.svg)',
+    ...(results.inbound
+      ? ['![Requests a second, relative to an application without a guard](throughput.svg)']
+      : []),
     ...Object.values(results).flatMap((section) => [
       `## ${section.title}`,
       machineOf(section),
