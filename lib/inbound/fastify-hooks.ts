@@ -1,6 +1,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { type Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
+import { requestNotes } from './request-notes.js';
 
 type Done = (error?: unknown) => void;
 type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
@@ -16,7 +17,7 @@ type MiddieRequest = IncomingMessage & { originalUrl?: string };
 
 /** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
 export class FastifyHooks implements RequestReading {
-  readonly #routed = new WeakSet<IncomingMessage>();
+  readonly #routed = requestNotes<IncomingMessage, true>();
 
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
   addHooks(instance: HookedInstance, entry: InboundEntry) {
@@ -33,7 +34,7 @@ export class FastifyHooks implements RequestReading {
     instance.addHook('onRequest', ({ raw }, reply, done) => enter(exchangeOf(raw, reply), done));
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw }, reply, done) => {
-      this.#routed.add(raw);
+      if (!this.#routed.get(raw)) this.#routed.set(raw, true);
       enter(exchangeOf(raw, reply), done);
     });
     return (request: IncomingMessage, response: ServerResponse, next: Done) =>
@@ -53,6 +54,6 @@ export class FastifyHooks implements RequestReading {
   }
 
   isRouted(request: IncomingMessage): boolean {
-    return this.#routed.has(request);
+    return this.#routed.get(request) === true;
   }
 }

@@ -7,6 +7,7 @@ import { bufferedBody } from './buffered-body.js';
 import { hasNoBody, type Exchange } from './exchange.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { type RequestReading } from './platform.js';
+import { requestNotes } from './request-notes.js';
 import { WireBody } from './wire-body.js';
 
 /** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
@@ -16,7 +17,7 @@ export class Reception {
   readonly #onStall: (arrival: Arrival) => void;
   readonly #onArrival: ((arrival: Arrival) => void) | undefined;
   readonly #budget: HeldBytesBudget;
-  readonly #arrivals = new WeakMap<IncomingMessage, Arrival>();
+  readonly #arrivals = requestNotes<IncomingMessage, Arrival>();
 
   /**
    * @param onStall a body does not come, and nobody waits for it here
@@ -42,7 +43,7 @@ export class Reception {
 
   /** Headers and time of a signed request are read now. Does nothing for a request that has come in already. */
   receive(reading: RequestReading, { request, response }: Exchange): void {
-    if (this.#arrivals.has(request)) return;
+    if (this.#arrivals.get(request)) return;
     const arrival: Arrival = { request, response, reading, sentTarget: reading.sentTarget(request) };
     this.#arrivals.set(request, arrival);
     if (isSigned(request)) this.verificationOf(arrival);

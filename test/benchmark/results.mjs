@@ -23,8 +23,7 @@ export async function writeResults(results) {
 }
 
 /** Everything that is made from the figures, by path. */
-export async function documents() {
-  const results = readFigures();
+export async function documents(results = readFigures()) {
   const readme = readFileSync(new URL(README, root), 'utf8');
   const { inbound } = results;
   return {
@@ -37,6 +36,16 @@ export async function documents() {
       ),
     }),
   };
+}
+
+/** Which of them do not follow from the figures; `figures.json` is the only one to be changed, by measuring. */
+export async function staleDocuments() {
+  if (!existsSync(new URL(FIGURES, root))) return [];
+  const isStale = ([path, content]) =>
+    !existsSync(new URL(path, root)) || readFileSync(new URL(path, root), 'utf8') !== content;
+  return Object.entries(await documents())
+    .filter(isStale)
+    .map(([path]) => path);
 }
 
 function readFigures() {
@@ -68,7 +77,9 @@ function page(results) {
       'within each round. A measurement whose result is wrong ends the run.',
     '## Targets',
     markdownTable(TARGET_COLUMNS, targetRows(results)),
-    '![Requests a second, relative to an application without a guard](throughput.svg)',
+    ...(results.inbound
+      ? ['![Requests a second, relative to an application without a guard](throughput.svg)']
+      : []),
     ...Object.values(results).flatMap((section) => [
       `## ${section.title}`,
       machineOf(section),
@@ -98,7 +109,8 @@ function summary({ inbound }) {
   }));
   const columns = { guard: '', ...Object.fromEntries(kinds.map((kind) => [kind, kind])) };
   return [
-    `Requests a second, and how many percent that is of an application without a guard (${machineOf(inbound)}):`,
+    `![Requests a second, relative to an application without a guard](${PLOT})`,
+    `[All figures](${PAGE}), measured by \`npm run bench\`. Requests a second, and how many percent that is of an application without a guard (${machineOf(inbound)}):`,
     markdownTable(columns, summarised),
   ].join('\n\n');
 }

@@ -41,6 +41,11 @@ const options = {
   seconds: flags.seconds && Number(flags.seconds),
   rounds: flags.rounds && Number(flags.rounds),
 };
+// Errors of clients hold every socket; what happened is in the first lines.
+process.on('uncaughtException', (error) => {
+  console.error(error.stack);
+  process.exit(1);
+});
 const results = {};
 say(`Node ${machine.node}, ${machine.cpu}, ${machine.date}`);
 for (const name of positionals.length > 0 ? positionals : SECTIONS) {

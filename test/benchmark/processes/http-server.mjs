@@ -8,6 +8,8 @@ const server = createServer((request, response) => {
   const answer = versions.filter(Boolean).join() || 'unsigned';
   request.resume().on('end', () => response.writeHead(200, { 'content-type': 'text/plain' }).end(answer));
 });
+// Clients that wait for their turn find their connections open.
+server.keepAliveTimeout = 0;
 server.listen(0, '127.0.0.1', () => {
   answerQuestions();
   process.send({ port: server.address().port });
