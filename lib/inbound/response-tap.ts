@@ -4,6 +4,15 @@ import { type Exchange } from './exchange.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
 import { overlay } from './overlay.js';
 import { isBodiless, readHead, setFields, type ResponseHead } from './response-head.js';
+import {
+  bytesOf,
+  endArguments,
+  headersSent,
+  isChunk,
+  refuse,
+  writeArguments,
+  type Callback,
+} from './response-writing.js';
 
 /** Why a response that should be signed goes out unsigned; for the log. */
 export type UnsignedReason =
@@ -77,8 +86,9 @@ export class ResponseTap {
   #writeHead(args: unknown[]): unknown {
     if (this.#flow === 'passed' || !this.#isHeld()) return this.#pass('writeHead', args);
     if (this.#head) throw headersSent();
-    const { response } = this.#exchange;
-    const head = readHead(args, response.statusMessage);
+    const { request, response } = this.#exchange;
+    // HTTP/2 has no such text, and Node warns of whoever asks for it.
+    const head = readHead(args, request.httpVersionMajor < 2 ? response.statusMessage : undefined);
     if (!head) return this.#pass('writeHead', args);
     if (head.status < 200) {
       this.#giveUp('informational');
@@ -181,9 +191,17 @@ export class ResponseTap {
     });
     this.#flow = 'held';
     // The caller may go away while the application is still writing.
-    response.once('close', () => this.#held?.free());
+    response.once('close', () => this.#gone());
     const reason = this.#unsignable(head);
     if (reason) this.#giveUp(reason);
+  }
+
+  /** Nobody waits any more: what else is written is for Node to refuse. */
+  #gone(): void {
+    this.#held?.free();
+    if (this.#flow !== 'held') return;
+    this.#flow = 'passed';
+    this.#restore();
   }
 
   #unsignable({ status }: ResponseHead): UnsignedReason | undefined {
@@ -274,38 +292,4 @@ export class ResponseTap {
   #pass(name: MethodName, args: unknown[]): unknown {
     return this.#node[name].call(this.#exchange.response, ...args);
   }
-}
-
-type Callback = (error?: Error) => void;
-type Chunk = string | Uint8Array;
-
-function writeArguments([chunk, encoding, callback]: unknown[]) {
-  return typeof encoding === 'function'
-    ? ([chunk, undefined, encoding as Callback] as const)
-    : ([chunk, encoding as BufferEncoding | undefined, (callback as Callback | null) ?? undefined] as const);
-}
-
-function endArguments(args: unknown[]) {
-  return typeof args[0] === 'function'
-    ? ([undefined, undefined, args[0] as Callback] as const)
-    : writeArguments(args);
-}
-
-function isChunk(chunk: unknown): chunk is Chunk {
-  return typeof chunk === 'string' || chunk instanceof Uint8Array;
-}
-
-function bytesOf(chunk: Chunk, encoding: BufferEncoding | undefined): Buffer {
-  if (typeof chunk === 'string') return Buffer.from(chunk, encoding ?? 'utf8');
-  return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-}
-
-function refuse(callback: Callback | undefined, code: string, message: string): void {
-  if (callback) process.nextTick(callback, Object.assign(new Error(message), { code }));
-}
-
-/** What Node throws where headers have left already. */
-function headersSent(): Error {
-  const error = new Error('Cannot change headers after they are sent to the client');
-  return Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' });
 }

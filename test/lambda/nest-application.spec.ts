@@ -16,7 +16,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { type IncomingMessage } from 'node:http';
 import { type Readable } from 'node:stream';
-import { MAuthSigner } from '../../lib/core.js';
+import { MAuthAuthenticator, MAuthSigner } from '../../lib/core.js';
 import { AppUuid, MAuthModule, Public } from '../../lib/index.js';
 import { lambdaRequestTarget, withLambdaEvent } from '../../lib/lambda/index.js';
 import { RecordingLogger } from '../support/running-app.js';
@@ -72,7 +72,19 @@ class StudiesController {
   }
 }
 
-type Answer = { statusCode: number; body: string };
+const answerAuthenticator = new MAuthAuthenticator({
+  appUuid: caller.appUuid,
+  findPublicKey: () => caller.publicKey,
+  logger,
+});
+
+type Answer = {
+  statusCode: number;
+  body: string;
+  isBase64Encoded?: boolean;
+  headers?: Record<string, string>;
+  multiValueHeaders?: Record<string, string[]>;
+};
 type Handler = (event: unknown, context: object) => Promise<Answer>;
 
 const PLATFORMS: [string, () => AbstractHttpAdapter, (app: INestApplication) => Handler][] = [
@@ -112,7 +124,9 @@ describe.each(PLATFORMS)('a Nest application behind %s', (_name, createAdapter, 
       imports: [
         MAuthModule.forRoot({
           appUuid: caller.appUuid,
+          privateKey: caller.privateKey,
           findPublicKey: () => caller.publicKey,
+          responses: { sign: true },
           protect: 'routes',
           requestTarget: lambdaRequestTarget,
           logger,
@@ -157,6 +171,21 @@ describe.each(PLATFORMS)('a Nest application behind %s', (_name, createAdapter, 
         const changed = { ...request, target: `${request.target}d` };
         await expect(call(gateway, changed)).resolves.toMatchObject({ status: 401 });
         expect(handled).toEqual(['list']);
+      });
+
+      it('signs its answer', async () => {
+        const request = await signed(gateway, 'GET', '/studies?tag=x');
+        const answer = await handler(gateway.event(request), {});
+        const { statusCode: status, headers, multiValueHeaders, isBase64Encoded } = answer;
+        const body = Buffer.from(answer.body, isBase64Encoded ? 'base64' : 'utf8');
+        const fields = headers ?? multiValueHeaders ?? {};
+        await expect(
+          answerAuthenticator.authenticateResponse({ status, headers: fields, body }),
+        ).resolves.toEqual({
+          authentic: true,
+          appUuid: caller.appUuid,
+          protocolVersion: 2,
+        });
       });
 
       it('gets a signed GET of a path beyond ASCII', async () => {
