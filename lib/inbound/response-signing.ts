@@ -82,8 +82,8 @@ export class ResponseSigning {
   }
 }
 
-/** The version by which the request was authentic; for a request without any signature the application's own. */
-function versionsFor({ request }: Arrival) {
-  const version = getMAuthIdentity(request)?.protocolVersion;
+/** The version that the request used, by which it was authentic if that was asked; else the application's own. */
+function versionsFor({ request, verification }: Arrival) {
+  const version = getMAuthIdentity(request)?.protocolVersion ?? verification?.claims.version;
   return version === undefined ? {} : { signVersions: `v${version}` };
 }
