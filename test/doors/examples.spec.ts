@@ -43,7 +43,7 @@ describe('The examples', () => {
 
   it.each([
     ['README.md', () => exampleInReadme('mauthMiddleware(')],
-    ['the docstring', () => exampleOf('lib/doors/mauth-middleware.ts', 'mauthMiddleware')],
+    ['the docstring', () => exampleOf('lib/doors/mauth-middleware.ts', 'export function mauthMiddleware')],
   ])('of mauthMiddleware in %s', async (_, example) => {
     const app = (await runExample(example(), { express, ...core }, 'app')) as RequestListener;
     const server = createServer(app).listen(0, '127.0.0.1');
@@ -58,7 +58,7 @@ describe('The examples', () => {
 
   it.each([
     ['README.md', () => exampleInReadme('register(mauthPlugin')],
-    ['the docstring', () => exampleOf('lib/doors/mauth-plugin.ts', 'mauthPlugin')],
+    ['the docstring', () => exampleOf('lib/doors/mauth-plugin.ts', 'export const mauthPlugin')],
   ])('of mauthPlugin in %s', async (_, example) => {
     const app = (await runExample(example(), { fastify, ...core }, 'app')) as FastifyInstance;
     try {
@@ -77,7 +77,7 @@ describe('The examples', () => {
         return 'reached';
       }
     }
-    const example = exampleOf('lib/inbound/mauth.middleware.ts', 'MAuthMiddleware');
+    const example = exampleOf('lib/inbound/mauth.middleware.ts', '@Injectable()');
     const AppModule = (await runExample(example, { MAuthMiddleware }, 'AppModule')) as Type<NestModule>;
     Module({})(AppModule);
     const { url, close } = await startApp(createAdapter, {

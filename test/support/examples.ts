@@ -4,14 +4,25 @@ import ts from 'typescript';
 
 const root = join(__dirname, '../..');
 
-/** The example in the docstring of what a file exports under that name. */
-export function exampleOf(file: string, exported: string): string {
+/** The examples in the docstring in front of a declaration. */
+export function examplesOf(file: string, declaration: string): string[] {
   const source = readFileSync(join(root, file), 'utf8');
-  const end = source.search(new RegExp(`^export (async )?(function|const|class) ${exported}\\b`, 'm'));
-  const docstring = source.slice(source.lastIndexOf('/**', end), end);
-  const example = /@example\n([^]*?)\n \*\//.exec(docstring)?.[1];
-  if (example === undefined) throw new Error(`${exported} in ${file} has no example`);
-  return example.replace(/^ \* ?/gm, '');
+  const at = source.indexOf(declaration);
+  const docstring = source.slice(source.lastIndexOf('/**', at), at);
+  const examples = docstring
+    .replace(/\*\/[^]*$/, '')
+    .split('@example\n')
+    .slice(1);
+  if (at < 0 || examples.length === 0) throw new Error(`\`${declaration}\` in ${file} has no example`);
+  return examples.map((example) => example.replace(/^ *\* ?/gm, '').replace(/^export /gm, ''));
+}
+
+/** The only example there. */
+export function exampleOf(file: string, declaration: string): string {
+  const [example, second] = examplesOf(file, declaration);
+  if (example === undefined || second !== undefined)
+    throw new Error(`${declaration} has more than one example`);
+  return example;
 }
 
 /** The block of code in README.md that contains a text, without its imports. */
@@ -23,17 +34,17 @@ export function exampleInReadme(text: string): string {
   return found.replace(/^import .*\n/gm, '');
 }
 
-type AnyFunction = (...values: unknown[]) => Promise<unknown>;
+type AnyFunction = (...values: unknown[]) => Promise<any>;
 const AsyncFunction = (async () => undefined).constructor as new (...source: string[]) => AnyFunction;
 
-/** Runs an example with these names given, and resolves to the variable or class of that name. */
-export function runExample(example: string, given: Record<string, unknown>, name: string): Promise<unknown> {
+/** Runs an example with these names given, and resolves to what an expression, such as a name, is at its end. */
+export function runExample(example: string, given: Record<string, unknown>, end: string): Promise<any> {
   const options = {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.ESNext,
     experimentalDecorators: true,
   };
-  const code = ts.transpile(example.replace(/^export /gm, ''), options);
-  const run = new AsyncFunction(...Object.keys(given), `${code}\nreturn ${name};`);
+  const code = ts.transpile(example, options);
+  const run = new AsyncFunction(...Object.keys(given), `${code}\nreturn ${end};`);
   return run(...Object.values(given));
 }

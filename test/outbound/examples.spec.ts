@@ -1,16 +1,13 @@
-import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { join } from 'node:path';
 import axios from 'axios';
-import ts from 'typescript';
 import * as core from '../../lib/core.js';
 import * as library from '../../lib/index.js';
-import { expectAuthentic, RecordingServer } from '../outbound/recording-server.js';
+import { expectAuthentic, RecordingServer } from './recording-server.js';
+import { exampleInReadme, exampleOf, runExample } from '../support/examples.js';
 import { PLATFORMS, RecordingLogger, startApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
 
-const root = join(__dirname, '../..');
 const own = createTestApp();
 const server = new RecordingServer(own);
 const options: core.MAuthOptions = {
@@ -21,35 +18,6 @@ const options: core.MAuthOptions = {
   logger: new RecordingLogger(),
 };
 
-/** The block of code in the README that holds the text. */
-function readmeBlock(text: string): string {
-  const blocks = readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g);
-  const found = [...blocks].find(([, code]) => code.includes(text));
-  if (!found) throw new Error(`README has no example with ${text}`);
-  return found[1];
-}
-
-/** The example in the docstring in front of the text. */
-function docExample(file: string, declaration: string): string {
-  const source = readFileSync(join(root, 'lib', file), 'utf8');
-  const before = source.slice(0, source.indexOf(declaration));
-  const [, example] = /@example\n([\s\S]*?)\*\/\s*$/.exec(before.slice(before.lastIndexOf('/**'))) ?? [];
-  if (!example) throw new Error(`No example in front of ${declaration}`);
-  return example.replace(/^\s*\* ?/gm, '');
-}
-
-/** Runs the code, without its imports, and returns what a name stands for at its end. */
-async function run(code: string, names: Record<string, unknown>, result: string): Promise<any> {
-  const body = `return (async () => { ${code.replace(/^import .*$/gm, '')}\nreturn ${result}; })();`;
-  const { outputText } = ts.transpileModule(`function example() { ${body} }`, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, experimentalDecorators: true },
-  });
-  // Code of this repository, and nobody else's.
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval
-  const example = new Function(...Object.keys(names), `${outputText}\nreturn example();`);
-  return example(...Object.values(names));
-}
-
 describe('The example of', () => {
   beforeAll(() => server.start());
   afterAll(() => server.stop());
@@ -59,7 +27,7 @@ describe('The example of', () => {
 
   it('signedFetch in the README', async () => {
     const names = { ...core, options, api: server.origin, study };
-    const response = await run(readmeBlock('signedFetch(fetch'), names, 'response');
+    const response = await runExample(exampleInReadme('signedFetch(fetch'), names, 'response');
     expect(response.status).toBe(200);
     expectAuthentic(server.last, own);
     expect(JSON.parse(server.last.body.toString())).toEqual(study);
@@ -67,15 +35,15 @@ describe('The example of', () => {
 
   it('signedFetch in its docstring', async () => {
     const names = { ...core, options, origin: server.origin };
-    const code = docExample('outbound/signed-fetch.ts', 'export function signedFetch(');
-    expect((await run(code, names, 'response')).status).toBe(200);
+    const code = exampleOf('lib/outbound/signed-fetch.ts', 'export function signedFetch(');
+    expect((await runExample(code, names, 'response')).status).toBe(200);
     expectAuthentic(server.last, own);
   });
 
   it('any other HTTP client in the README', async () => {
     const signer = new core.MAuthSigner(options);
     const names = { request, once, signer, api: server.origin, study };
-    const answer = await run(readmeBlock("import { request } from 'node:http'"), names, 'answer');
+    const answer = await runExample(exampleInReadme("import { request } from 'node:http'"), names, 'answer');
     expect(answer.statusCode).toBe(200);
     answer.resume();
     expectAuthentic(server.last, own);
@@ -85,9 +53,9 @@ describe('The example of', () => {
   it('MAuthAxiosInterceptor.attach, @SignResponse(), MAuthRequestConfig and getMAuthIdentity, together', async () => {
     const common = await import('@nestjs/common');
     const names = { ...common, ...library, axios, options };
-    const marked = docExample('inbound/sign-response.decorator.ts', 'export function SignResponse(');
+    const marked = exampleOf('lib/inbound/sign-response.decorator.ts', 'export function SignResponse(');
     const method = marked.replace('terms() {}', "terms() { return 'The terms.'; }");
-    const TermsController = await run(
+    const TermsController = await runExample(
       `@Controller() class TermsController { ${method} }`,
       names,
       'TermsController',
@@ -95,18 +63,18 @@ describe('The example of', () => {
     const imports = [library.MAuthModule.forRoot(options)];
     const { url, close } = await startApp(PLATFORMS[0][1], { imports, controllers: [TermsController] });
     try {
-      const attach = docExample('outbound/mauth-axios.interceptor.ts', 'static attach(');
+      const attach = exampleOf('lib/outbound/mauth-axios.interceptor.ts', 'static attach(');
       const instance = axios.create();
       const create = { create: () => instance };
-      await run(attach, { ...names, axios: create, baseURL: url }, 'detach');
+      await runExample(attach, { ...names, axios: create, baseURL: url }, 'detach');
       const response = await instance.get(`${url}/terms`);
       expect(response.data).toBe('The terms.');
 
-      const asked = readmeBlock('MAuthRequestConfig')
+      const asked = exampleInReadme('MAuthRequestConfig')
         .replaceAll('this.', '')
         .replace('/studies', `${url}/terms`);
       const scope = { ...names, http: { axiosRef: instance }, rave: own.appUuid };
-      expect(await run(asked, scope, 'getMAuthIdentity(response)')).toEqual({
+      expect(await runExample(asked, scope, 'getMAuthIdentity(response)')).toEqual({
         appUuid: own.appUuid,
         protocolVersion: 2,
       });
