@@ -6,8 +6,10 @@ import {
   RequiresMAuth,
   type MAuthReplayOptions,
 } from '../../lib/index.js';
+import * as library from '../../lib/index.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { send } from '../support/caller.js';
+import { examplesOf, runExample } from '../support/examples.js';
 import { hasRedisServer, RedisServer } from '../support/redis-server.js';
 import { PLATFORMS, RecordingLogger, startApp, type RunningApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
@@ -139,6 +141,31 @@ describe.each(PLATFORMS)('Replay protection on %s', (_, createAdapter) => {
       expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
       expect(answers.filter(({ status }) => status === 401)).toHaveLength(19);
       expect(received).toHaveLength(1);
+    });
+
+    it.each([0, 1])('is remembered as the example %i says', async (index) => {
+      const client = redis.client();
+      const given = {
+        ...library,
+        Redis: function Redis() {
+          return client;
+        },
+        createClient: () => ({
+          connect: async () => ({
+            sendCommand: ([name, ...words]: [string, ...string[]]) => client.call(name, ...words),
+          }),
+        }),
+        mauthOptionsFromEnv: () => ({ appUuid: service.appUuid, findPublicKey: () => caller.publicKey }),
+      };
+      const examples = examplesOf(
+        'lib/authentication/redis-replay-store.ts',
+        'export function redisReplayStore',
+      );
+      const url = await start({ store: await runExample(examples[index], given, 'store') });
+      const first = await order(1);
+      expect((await send(`${url}/orders`, first)).status).toBe(201);
+      expect((await send(`${url}/orders`, first)).status).toBe(401);
+      expect(await client.keys('nestjs-mauth:replay:*')).toHaveLength(1);
     });
 
     it('accepts nothing when Redis is gone, and says so, while GET goes on', async () => {

@@ -31,7 +31,7 @@ export function exampleInReadme(text: string): string {
   const blocks = [...readme.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block ?? '');
   const found = blocks.find((block) => block.includes(text));
   if (found === undefined) throw new Error(`no example in README.md has ${text}`);
-  return found.replace(/^import .*\n/gm, '');
+  return found.replace(/^import .*\n/gm, '').replace(/^export /gm, '');
 }
 
 type AnyFunction = (...values: unknown[]) => Promise<any>;
