@@ -1,4 +1,7 @@
+import 'reflect-metadata';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { CACHE_MANAGER, CacheModule, type Cache } from '@nestjs/cache-manager';
+import { Test } from '@nestjs/testing';
 import Keyv from 'keyv';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
@@ -93,6 +96,21 @@ describe('a second level that instances share', () => {
     await settle(...instances);
     await instance(keyv).find(caller.appUuid);
     expect(service.fetches()).toBe(1);
+  });
+
+  it('can be the cache of @nestjs/cache-manager, injected as it is', async () => {
+    const module = await Test.createTestingModule({ imports: [CacheModule.register()] }).compile();
+    const cache = module.get<Cache>(CACHE_MANAGER);
+    await instance(cache).find(caller.appUuid);
+    await settle(...instances);
+    const second = instance(cache);
+    await second.find(caller.appUuid);
+    expect(service.fetches()).toBe(1);
+    service.revoke(caller.appUuid);
+    second.invalidate(caller.appUuid);
+    await settle(...instances);
+    expect(await outcomeOf(instance(cache).find(caller.appUuid))).toBe('unknown');
+    await module.close();
   });
 
   it('holds an entry for as long as it may serve', async () => {
