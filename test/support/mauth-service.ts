@@ -32,6 +32,8 @@ export class MAuthServiceStandIn {
   readonly seenHeaders: IncomingMessage['headers'][] = [];
   /** How many connections were opened. */
   connections = 0;
+  /** How long it thinks about each request. */
+  latencyMs = 0;
   /** The most requests that were open at one moment. */
   mostOpen = 0;
 
@@ -143,6 +145,7 @@ export class MAuthServiceStandIn {
     const chunks: Buffer[] = [];
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
     } catch {
       return; // The caller hung up.
     }
