@@ -50,6 +50,16 @@ const READING: RequestReading = {
 export function mauthMiddleware(options?: MAuthDoorOptions): MAuthDoorMiddleware {
   const door = new StandaloneDoor(READING, options);
   const middleware = (request: IncomingMessage, response: ServerResponse, next: Next) =>
-    passDoor(door.admits({ request, response }, READING.sentTarget(request)), next, next);
+    passDoor(door.admits({ request, response }, READING.sentTarget(request)), next, throwToTheProcess);
   return Object.assign(middleware, { ready: () => door.ready(), close: () => door.close() });
+}
+
+/**
+ * What throws in `next` is what stands behind the door on a server that does not catch it: as without the door, the
+ * process gets the error. `next(error)` would run the handler a second time.
+ */
+function throwToTheProcess(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -63,11 +63,11 @@ function refuseToComeTooLate(instance: PluggableFastify): void {
  * pass. All others are answered as a Nest application with this package answers them; `getMAuthIdentity(request)`
  * tells handlers who is calling.
  *
- * Register it first, and wait for that: hooks and plugins that come before it are open. Without options of its own it
- * takes them from the environment. Registering fails with MAuthConfigurationError when an option is wrong or the
- * private key cannot be decrypted; when the instance closes, so do the connections to the MAuth service. Requests for
- * an upgrade, such as those of WebSockets, pass by it unless another plugin routes them like requests; messages over a
- * socket always do.
+ * Register it first, and wait for that: hooks and plugins that come before it are open, and so is the server's option
+ * `frameworkErrors`, which answers what has no valid URL. Without options of its own it takes them from the
+ * environment. Registering fails with MAuthConfigurationError when an option is wrong or the private key cannot be
+ * decrypted; when the instance closes, so do the connections to the MAuth service. Requests for an upgrade, such as
+ * those of WebSockets, pass by it unless another plugin routes them like requests; messages over a socket always do.
  *
  * @example
  * const app = fastify();

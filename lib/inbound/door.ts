@@ -1,4 +1,6 @@
 import { type IncomingMessage } from 'node:http';
+import { printable } from '../authentication/attempt-log.js';
+import { undecided } from '../authentication/result.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Exchange } from './exchange.js';
@@ -31,12 +33,29 @@ export class Door {
   }
 
   async #ask(exchange: Exchange): Promise<boolean> {
-    const outcome = await this.#authenticate(exchange);
-    if (outcome.authentic) {
-      this.#admitted.add(exchange.request);
-      return true;
+    try {
+      const outcome = await this.#authenticate(exchange);
+      if (outcome.authentic) {
+        this.#admitted.add(exchange.request);
+        return true;
+      }
+      sendAnswer(exchange, answerFor(outcome, this.#settings));
+    } catch (error) {
+      this.#stayShut(exchange, error);
     }
-    sendAnswer(exchange, answerFor(outcome, this.#settings));
     return false;
+  }
+
+  /** An error that left from here would be an argument of `next`, and not every server looks at that. */
+  #stayShut(exchange: Exchange, error: unknown): void {
+    const cause = error instanceof Error ? `: ${printable(error.message)}` : '';
+    try {
+      this.#settings.logger.error(
+        `MAuth: a request could not be authenticated, for something failed${cause}`,
+      );
+    } catch {
+      // The logger may be what has failed.
+    }
+    sendAnswer(exchange, answerFor(undecided('service_unavailable'), this.#settings));
   }
 }

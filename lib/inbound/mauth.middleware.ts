@@ -13,8 +13,9 @@ type MiddlewareRequest = IncomingMessage & { originalUrl?: string };
  * with other spellings of these paths; protect single routes with `@RequiresMAuth()`. Mind the braces in the example:
  * `*path` alone would leave `/` open.
  *
- * Middleware that stands in front of it runs first, and so do the body parsers of Express; `protect: 'everything'`
- * stands in front of all of them.
+ * With a global prefix Nest puts it in front of what is under the prefix and of the routes that are excluded from the
+ * prefix, and of nothing else. Middleware that stands in front of it runs first, and so do the body parsers of Express;
+ * `protect: 'everything'` stands in front of all of them.
  *
  * @example
  * export class AppModule implements NestModule {

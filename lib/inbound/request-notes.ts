@@ -28,7 +28,10 @@ export function requestNotes<K extends object, V>(): RequestNotes<K, V> {
     }
 
     static get(key: K): V | undefined {
-      return #note in key ? (key as unknown as Note).#note : undefined;
+      // Like a WeakMap, which has nothing for what is no object, either.
+      return typeof key === 'object' && key !== null && #note in key
+        ? (key as unknown as Note).#note
+        : undefined;
     }
   }
   return { get: (key) => Note.get(key), set: (key, note) => void new Note(key, note) };

@@ -60,6 +60,8 @@ export class ResponseTap {
   readonly #exchange: Exchange;
   readonly #options: ResponseTapOptions;
   readonly #node: Readonly<Record<MethodName, Method>>;
+  /** As the caller sent it, which is what Node goes by; an application may write another one to the request. */
+  readonly #method: string | undefined;
   #flow: Flow = 'open';
   #head: ResponseHead | undefined;
   #isImplicit = false;
@@ -71,6 +73,7 @@ export class ResponseTap {
   constructor(exchange: Exchange, options: ResponseTapOptions) {
     this.#exchange = exchange;
     this.#options = options;
+    this.#method = exchange.request.method;
     const response = exchange.response as unknown as Record<MethodName, Method>;
     this.#node = Object.fromEntries(METHODS.map((name) => [name, response[name]])) as Record<
       MethodName,
@@ -130,10 +133,9 @@ export class ResponseTap {
     const isHeld = this.#isWritten ? this.#flow === 'held' && this.#hold(last) : this.#fits(last.length);
     if (this.#flow !== 'held' || !isHeld) return this.#pass('end', args);
     this.#flow = 'ended';
-    const isTrue = { get: () => true };
+    // Not `finished`: by that Node tells which connections it may close when the server closes.
     const restoreEnd = overlay(response, {
-      finished: isTrue,
-      writableEnded: isTrue,
+      writableEnded: { get: () => true },
       writableFinished: { get: () => false },
     });
     void this.#conclude(this.#isWritten ? NOTHING : last, callback, restoreEnd);
@@ -155,7 +157,7 @@ export class ResponseTap {
     if (this.#flow !== 'open') return true;
     if (this.#head ?? this.#held) return true;
     const { response } = this.#exchange;
-    if (response.headersSent || response.destroyed || !this.#options.isWanted()) {
+    if (response.headersSent || isGone(response) || !this.#options.isWanted()) {
       this.#flow = 'passed';
       return false;
     }
@@ -205,11 +207,11 @@ export class ResponseTap {
   }
 
   #unsignable({ status }: ResponseHead): UnsignedReason | undefined {
-    const { request, response } = this.#exchange;
+    const { response } = this.#exchange;
     if (/^text\/event-stream\b/i.test(String(response.getHeader('content-type') ?? '')))
       return 'event_stream';
     if (response.hasHeader('trailer')) return 'trailers';
-    if (isBodiless(request.method, status)) return undefined;
+    if (isBodiless(this.#method, status)) return undefined;
     return Number(response.getHeader('content-length') ?? 0) > this.#options.maxBytes
       ? 'response_too_large'
       : undefined;
@@ -232,7 +234,7 @@ export class ResponseTap {
   }
 
   #hasNoBody(): boolean {
-    return isBodiless(this.#exchange.request.method, this.#head?.status ?? 0);
+    return isBodiless(this.#method, this.#head?.status ?? 0);
   }
 
   /** Lets out what is held, unsigned; what follows passes. */
@@ -283,7 +285,7 @@ export class ResponseTap {
     // Node writes an implicit head by this name; those who wrap `writeHead` have been called once already.
     if (isExplicit) write();
     else Object.defineProperty(response, '_implicitHeader', { value: write, configurable: true });
-    if (this.#isWritten && !this.#hasNoBody() && !response.destroyed) {
+    if (this.#isWritten && !this.#hasNoBody() && !isGone(response)) {
       this.#node.write.call(response, Buffer.concat(this.#held?.pieces() ?? []));
     }
     this.#held?.free();
@@ -292,4 +294,9 @@ export class ResponseTap {
   #pass(name: MethodName, args: unknown[]): unknown {
     return this.#node[name].call(this.#exchange.response, ...args);
   }
+}
+
+/** Whether there is nobody left to answer to. Responses of HTTP/2 tell by their stream alone. */
+function isGone({ destroyed, stream }: ServerResponse & { stream?: { destroyed: boolean } | null }): boolean {
+  return destroyed || stream?.destroyed === true;
 }

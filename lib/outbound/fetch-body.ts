@@ -66,7 +66,7 @@ function isAtHand(body: unknown): boolean {
   return (
     typeof body === 'string' ||
     ArrayBuffer.isView(body) ||
-    types.isAnyArrayBuffer(body) ||
+    types.isArrayBuffer(body) ||
     body instanceof URLSearchParams
   );
 }

@@ -45,6 +45,11 @@ export function responseChecks(
   if (isDefault) required(authenticator);
   return (request = {}) => {
     const expected = readExpected('mauth.expectAppUuid', request.expectAppUuid);
+    if (expected && request.authenticateResponse === false) {
+      throw new MAuthConfigurationError(
+        'MAuth option `mauth.expectAppUuid` is set, but `mauth.authenticateResponse` is false; remove one of them.',
+      );
+    }
     const isWanted = request.authenticateResponse ?? (expected !== undefined || isDefault);
     if (!isWanted) return undefined;
     return { authenticator: required(authenticator), expectAppUuid: expected ?? expectedOfAll };

@@ -134,7 +134,13 @@ function redirectLocation(response: Response): string | undefined {
   if (response.type === 'opaqueredirect') {
     throw failed('this fetch does not tell where a redirect leads, so it cannot be followed and signed');
   }
-  return REDIRECTS.has(response.status) ? (response.headers.get('location') ?? undefined) : undefined;
+  const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null;
+  return location === null ? undefined : locationText(location);
+}
+
+/** Headers hand over bytes; servers write UTF-8 there, and the built-in fetch reads it as that. */
+function locationText(location: string): string {
+  return Buffer.from(location, 'latin1').toString('utf8');
 }
 
 /** By the rules of the fetch standard (HTTP-redirect fetch). */

@@ -1,4 +1,4 @@
-import { MAuthUnableToSignError } from '../mauth.errors.js';
+import { MAuthUnableToAuthenticateError, MAuthUnableToSignError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import {
   type Adapter,
@@ -73,6 +73,15 @@ function restoreError(error: unknown, config: RequestConfig): unknown {
   if ('config' in error) Reflect.set(error, 'config', config);
   if (response) restore(response, config);
   return error;
+}
+
+/** axios tells so by an error that names the response: its status and headers are nobody's word. */
+function cutShort({ status }: AxiosResponse, cause: object): MAuthUnableToAuthenticateError {
+  return new MAuthUnableToAuthenticateError(
+    'body_unavailable',
+    `The response (status ${status}) could not be authenticated: its body was cut short.`,
+    { cause },
+  );
 }
 
 /** One request of the caller's, with the redirects that it meets. */
@@ -167,12 +176,13 @@ class SignedExchange {
   /** The last response of a chain, authenticated, then accepted or refused as the caller's `validateStatus` has it. */
   async #judged({ response, refusal }: Answer): Promise<AxiosResponse> {
     const { validateStatus } = this.config;
-    if (this.#check) await this.#receive(response, this.#check);
+    if (this.#check) await this.#receive({ response, refusal }, this.#check);
     if (!refusal || !validateStatus || validateStatus(response.status)) return response;
     throw refusal as Error;
   }
 
-  async #receive(response: AxiosResponse, check: ResponseCheck): Promise<void> {
+  async #receive({ response, refusal }: Answer, check: ResponseCheck): Promise<void> {
+    if (refusal && response.data === undefined) throw cutShort(response, refusal);
     const body = receivedBody(response);
     await authenticateResponse(response, body?.bytes, check);
     try {

@@ -17,6 +17,10 @@ import { sendBytes, sendSigned, signatureOf } from '../support/signed-http.js';
 const JSON_TYPE = { 'content-type': 'application/json' };
 const BODY = Buffer.from('{"a":1}');
 
+const fails = () => {
+  throw new Error('failed');
+};
+
 describe('mauthMiddleware', () => {
   let witness: Witness;
   const servers: Server[] = [];
@@ -208,6 +212,46 @@ describe('mauthMiddleware', () => {
     const port = await listen(express().use(middleware()).use(failing).use(onError));
     const answer = await sendSigned({ port, body: BODY });
     expect([answer.status, answer.text]).toEqual([418, 'of the application']);
+  });
+
+  describe('on a server whose `next` takes no errors', () => {
+    it.each([
+      ['the logger', { logger: { log: fails, warn: fails, error: fails } }],
+      ['the clock', { now: fails }],
+    ])('stays shut when %s fails', async (_what, options) => {
+      const door = middleware(options);
+      const port = await listen((request, response) =>
+        door(request, response, () => {
+          witness.callers.push(getMAuthIdentity(request));
+          response.end();
+        }),
+      );
+      const forged = await signatureOf({ path: '/other' });
+      const answer = await sendBytes({ port, headers: forged, body: BODY });
+      expect([answer.status, answer.text]).toEqual([
+        503,
+        '{"errors":{"mauth":["Could not determine request authenticity"]}}',
+      ]);
+      expect(witness.callers).toEqual([]);
+    });
+
+    it('runs a handler that throws only once', async () => {
+      const door = middleware();
+      // Jest itself would catch what is thrown to the process.
+      const thrown = new Promise<() => void>((resolve) => {
+        jest.spyOn(globalThis, 'queueMicrotask').mockImplementation(resolve);
+      });
+      const port = await listen((request, response) =>
+        door(request, response, () => {
+          witness.callers.push(getMAuthIdentity(request));
+          response.end();
+          throw new Error('of the handler');
+        }),
+      );
+      await sendSigned({ port, body: BODY });
+      expect(await thrown).toThrow('of the handler');
+      expect(witness.callers).toHaveLength(1);
+    });
   });
 
   it('refuses to be made of wrong options', () => {

@@ -407,6 +407,30 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
     expect(refused).toMatchObject({ status: 401, text: '{"why":"unwelcome"}' });
   });
 
+  it.each([undefined, null, 'request'])('is undecided about %p in place of a request', async (nothing) => {
+    @Injectable()
+    class AbsentGuard extends MAuthGuard {
+      protected override getRequest() {
+        return nothing;
+      }
+    }
+    @UseGuards(AbsentGuard)
+    @Controller('absent')
+    class AbsentController {
+      @Get()
+      get() {
+        return 'ran';
+      }
+    }
+    const imports = [MAuthModule.forRoot(options())];
+    const app = await startApp(createAdapter, { imports, controllers: [AbsentController] });
+    try {
+      expect((await new Caller(rave).signed(`${app.url}/absent`)).status).toBe(503);
+    } finally {
+      await app.close();
+    }
+  });
+
   it('chooses the exception, and is told the reason', async () => {
     expect(await send(`${running.url}/own`)).toMatchObject({
       status: 418,

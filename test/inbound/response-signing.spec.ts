@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type ServerResponse } from 'node:http';
-import { connect, type IncomingHttpHeaders } from 'node:http2';
+import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, constants, type IncomingHttpHeaders } from 'node:http2';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
@@ -15,6 +15,7 @@ import {
   HttpCode,
   Post,
   Query,
+  Req,
   Res,
   Sse,
   StreamableFile,
@@ -54,6 +55,9 @@ const clock = { isBroken: false, now: () => (clock.isBroken ? Number.NaN : Date.
 
 /** Called when the caller of a request that gets no end has gone. */
 let closed: () => void = () => undefined;
+
+/** Whose idle connections are closed, as it happens when it closes. */
+let server: Server;
 
 /** Node's response behind that of a framework. */
 function nodeResponse(response: { raw?: ServerResponse }): ServerResponse {
@@ -186,6 +190,23 @@ class AnsweringController {
 
   @Sse('events') events() {
     return of({ data: 'one' });
+  }
+
+  @Get('while-closing') whileClosing(@Res() framework: object) {
+    nodeResponse(framework).end('the last answer');
+    server.closeIdleConnections();
+  }
+
+  @Get('renamed') renamed(@Req() request: { raw?: IncomingMessage }, @Res() framework: object) {
+    (request.raw ?? (request as IncomingMessage)).method = 'HEAD';
+    nodeResponse(framework).end('of a GET');
+  }
+
+  @Get('too-late') async tooLate(@Res() framework: object) {
+    const response = nodeResponse(framework);
+    await new Promise((resolve) => response.once('close', resolve));
+    response.write(LONG);
+    closed();
   }
 
   @Get('stuck') stuck(@Res() framework: object) {
@@ -448,6 +469,18 @@ describe.each(PLATFORMS)('Signed responses on %s', (platform, createAdapter) => 
       if (!(cut instanceof Error)) expect(cut.text).toBe((plain as HttpAnswer).text);
     });
 
+    it('answers what is being signed while the server closes', async () => {
+      const { app } = running.find(({ url }) => url.endsWith(`:${port}`)) as RunningApp;
+      server = app.getHttpServer() as Server;
+      const answer = await sendSigned({ port, method: 'GET', path: '/while-closing' });
+      expect([answer.text, await verdict(answer)]).toEqual(['the last answer', signedBy(2)]);
+    });
+
+    it('goes by the method on the wire, whatever the application makes of it', async () => {
+      const answer = await sendSigned({ port, method: 'GET', path: '/renamed' });
+      expect([answer.text, await verdict(answer)]).toEqual(['of a GET', signedBy(2)]);
+    });
+
     it('lets go of what is held for a caller that goes away', async () => {
       const before = HeldBytesBudget.held;
       const connection = await RawConnection.open(port);
@@ -648,6 +681,32 @@ describe.each(PLATFORMS)('Signed responses on %s', (platform, createAdapter) => 
           signedBy(2),
         ]);
       }
+    } finally {
+      session.destroy();
+      await app.close();
+    }
+  });
+
+  onlyOn('Fastify', 'holds nothing for a caller that has gone away over HTTP/2', async () => {
+    const mauth = MAuthModule.forRoot({
+      appUuid: service.appUuid,
+      privateKey: service.privateKey,
+      findPublicKey: () => caller.publicKey,
+      responses: { sign: true },
+      logger,
+    });
+    const adapter = () => new FastifyAdapter({ http2: true } as never);
+    const app = await startApp(adapter, { imports: [mauth], controllers: [AnsweringController] });
+    const session = connect(app.url);
+    try {
+      const path = '/too-late';
+      const before = HeldBytesBudget.held;
+      const isClosed = new Promise<void>((resolve) => (closed = resolve));
+      const stream = session.request({ ':path': path, ...(await signatureOf({ method: 'GET', path })) });
+      stream.on('error', () => undefined);
+      setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), 50);
+      await isClosed;
+      expect(HeldBytesBudget.held).toBe(before);
     } finally {
       session.destroy();
       await app.close();

@@ -244,6 +244,16 @@ describe.each(['http', 'fetch'] as const)('Authenticated responses, with the %s 
     expect((await pinned.get('/')).status).toBe(200);
   });
 
+  it('refuses a request that contradicts itself, and sends nothing', async () => {
+    const config: MAuthRequestConfig<AxiosRequestConfig> = {
+      mauth: { authenticateResponse: false, expectAppUuid: answerer.appUuid },
+    };
+    const error = await failureOf(client().get('/', config));
+    expect(error).toBeInstanceOf(MAuthConfigurationError);
+    expect(error.message).toMatch(/`mauth\.authenticateResponse` is false/);
+    expect(server.requests).toEqual([]);
+  });
+
   it('authenticates the responses of those requests alone that ask for it', async () => {
     server.reply = { by: null };
     const instance = client({ authenticateResponses: false });
@@ -335,6 +345,16 @@ describe.each(['http', 'fetch'] as const)('Authenticated responses, with the %s 
         'ERR_BAD_RESPONSE',
         'maxContentLength size of 10000 exceeded',
       ]);
+    });
+
+    it('says that a response was cut short, and takes its status for nothing', async () => {
+      const headers = { 'content-length': '99', connection: 'close' };
+      server.reply = { status: 404, body: 'half', headers };
+      const error = await failureOf(client().get('/'));
+      expect(error).toBeInstanceOf(MAuthUnableToAuthenticateError);
+      expect(error).toMatchObject({ code: 'body_unavailable', message: expect.stringMatching(/cut short/) });
+      expect(error).not.toHaveProperty('response');
+      expect(error.cause).toMatchObject({ message: 'stream has been aborted' });
     });
 
     it('takes a compressed answer to HEAD, and an empty one', async () => {

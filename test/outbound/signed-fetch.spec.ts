@@ -286,6 +286,15 @@ describe('signedFetch', () => {
       },
     );
 
+    it('reads a location in UTF-8, as fetch does', async () => {
+      const location = Buffer.from('/stüdies/名').toString('latin1');
+      for (const follow of [fetch, mauthFetch()]) {
+        server.answer(redirectTo(302, location));
+        expect((await follow(at('/from'))).url).toBe(at('/st%C3%BCdies/%E5%90%8D'));
+      }
+      expectAuthentic(server.last, app);
+    });
+
     it('returns a redirect without a location, and 300, 304 and 305', async () => {
       for (const status of [302, 300, 304, 305]) {
         server.answer(answerWith(status, status === 302 ? {} : { location: '/to' }));
@@ -339,10 +348,11 @@ describe('signedFetch', () => {
       expect(await failureOf(mauthFetch()(at('/a'), { method: 'POST', body }))).toMatchObject({
         code: 'body_unreadable',
       });
-      const object = { a: 1 } as never;
-      expect(await failureOf(mauthFetch()(at('/a'), { method: 'POST', body: object }))).toMatchObject({
-        code: 'body_unsupported',
-      });
+      // fetch would send the text "[object SharedArrayBuffer]".
+      for (const object of [{ a: 1 }, [1], new SharedArrayBuffer(1)]) {
+        const sent = mauthFetch()(at('/a'), { method: 'POST', body: object as never });
+        expect(await failureOf(sent)).toMatchObject({ code: 'body_unsupported' });
+      }
     });
 
     it('a method that MAuth does not know, and a signer that fails', async () => {
