@@ -50,7 +50,7 @@ describe('README', () => {
     expect(here.length).toBeGreaterThan(30);
     const variables = here
       .filter(([, , ours]) => ours === 'the same variables')
-      .flatMap(([, theirs]) => [...(theirs).matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name));
+      .flatMap(([, theirs]) => [...theirs.matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name));
     expect(variables.length).toBeGreaterThan(15);
     const read: readonly string[] = [...Object.values(ENVIRONMENT).flat(), ...RUBYS_SIGN_VERSIONS];
     expect(variables.filter((name) => !read.includes(name))).toEqual([]);
