@@ -15,11 +15,6 @@ export class ReplayMemory implements MAuthReplayStore {
     this.#now = now;
   }
 
-  /** How many are remembered. */
-  get size(): number {
-    return this.#ends.size;
-  }
-
   /** @throws Error when no more can be remembered */
   remember(key: string, milliseconds: number): boolean {
     const now = this.#now();

@@ -212,6 +212,15 @@ describe('A store of replay protection', () => {
     },
   );
 
+  it.each<[string, MAuthReplayStore['remember']]>([
+    ['failed', () => Promise.reject(new Error('no'))],
+    ['took more than 500 ms', () => new Promise(() => undefined)],
+  ])('whose answer is missing has said why in the log: it %s', async (why, remember) => {
+    const { authenticator, log } = withStore(remember);
+    await authenticator.authenticateRequest(signed());
+    expect(log.lines.filter((line) => line.includes(`\`replayProtection.store\` ${why}.`))).toHaveLength(1);
+  });
+
   it('that has recovered is told of when it fails again', async () => {
     const answers: (() => boolean)[] = [];
     const { authenticator, log } = withStore(() => (answers.shift() as () => boolean)());

@@ -208,6 +208,7 @@ describe.each(VERSIONS)('The body of a request signed with %s', (_, version) => 
     ['a length of 0 in a list', { 'content-length': ['0'] }],
     ['no length', { 'content-length': undefined, 'transfer-encoding': undefined }],
     ['empty lists', { 'content-length': [], 'transfer-encoding': [] }],
+    ['something else, under names of the same lengths', { 'accept-charset': 'x', 'x-forwarded-proto': 'x' }],
   ])('may be null where the headers announce %s', async (__, more) => {
     expect((await authenticate(null, '', more)).result).toEqual(accepted(alice, version));
   });
@@ -218,6 +219,7 @@ describe.each(VERSIONS)('The body of a request signed with %s', (_, version) => 
     ['a length in a list', { 'content-length': ['0', '5'] }],
     ['a length that is a number', { 'content-length': 5 }],
     ['a length that is none', { 'content-length': 'x' }],
+    ['a length that begins with a zero', { 'content-length': '05' }],
     ['an empty length', { 'content-length': '' }],
     ['a transfer encoding', { 'Transfer-Encoding': 'chunked' }],
     ['an empty transfer encoding', { 'transfer-encoding': '' }],
