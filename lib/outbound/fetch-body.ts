@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { types } from 'node:util';
 import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { streamBytes } from './stream-bytes.js';
@@ -38,11 +39,27 @@ export async function fetchBody(
   const limit = isAtHand(init.body) ? Infinity : maxBytes;
   try {
     const reading = { maxBytes: limit, signal: signal ?? new AbortController().signal };
-    return { request, body: { bytes: await streamBytes(request.body, reading), isStream } };
+    const source = isForm(request, init.body) ? Readable.from(chunksOf(request.body)) : request.body;
+    return { request, body: { bytes: await streamBytes(source, reading), isStream } };
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   }
+}
+
+function isForm({ headers }: Request, body: unknown): boolean {
+  return (
+    body instanceof FormData || (!body && /^multipart\/form-data\b/i.test(headers.get('content-type') ?? ''))
+  );
+}
+
+/**
+ * Whoever stops reading these leaves the stream as it is: cancelling that of a form makes Node 24 fail in the
+ * background, which ends the process. A form is in memory anyway.
+ */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
 }
 
 /** fetch makes text such as "[object Object]" of anything that it does not know. */

@@ -163,7 +163,9 @@ describe('signedFetch', () => {
     await fetch(again, { duplex: 'half', ...options });
     const own = ({ headers }: typeof signed) =>
       Object.keys(headers).filter((name) => !/^(mcc|x-mws)-|^(content-length|transfer-encoding)$/.test(name));
-    expect([server.last.target, own(server.last).sort()]).toEqual([signed.target, own(signed).sort()]);
+    // Node 24 leaves the question mark of an empty query, which earlier ones drop; here it is always dropped.
+    const plainTarget = server.last.target.replace(/\?$/, '');
+    expect([plainTarget, own(server.last).sort()]).toEqual([signed.target, own(signed).sort()]);
   });
 
   it('has 20 shapes and more, and gives the response that fetch gives', async () => {
@@ -330,6 +332,10 @@ describe('signedFetch', () => {
       expect(
         await failureOf(mauthFetch({ maxStreamBytes: 4 })(at('/a'), { method: 'POST', body: form() })),
       ).toMatchObject({ code: 'body_too_large' });
+      const request = new Request(at('/a'), { method: 'POST', body: form() });
+      expect(await failureOf(mauthFetch({ maxStreamBytes: 4 })(request))).toMatchObject({
+        code: 'body_too_large',
+      });
     });
 
     it('what has been read before', async () => {
