@@ -42,15 +42,15 @@ describe('Replay protection', () => {
     expect(log.lines.filter((line) => line.includes('(replayed)'))).toHaveLength(2);
   });
 
-  it('goes by the bytes of the signature, not by their spelling in the header', async () => {
+  it('knows a signature again under header names in another case', async () => {
     const { authenticator } = createWorld(protecting);
     const headers = signedHeaders(2, alice);
     expect(await authenticator.authenticateRequest({ ...REQUEST, headers })).toEqual(accepted(alice, 2));
     const respelled = Object.fromEntries(
-      Object.entries(headers).map(([name, value]) => [name.toUpperCase(), value.replace(/=+;$/, ';')]),
+      Object.entries(headers).map(([name, value]) => [name.toUpperCase(), value]),
     );
     const result = await authenticator.authenticateRequest({ ...REQUEST, headers: respelled });
-    expect(result).toMatchObject({ authentic: false, status: 401 });
+    expect(result).toEqual(refused('replayed'));
   });
 
   it('accepts the next second, another body and another app', async () => {
