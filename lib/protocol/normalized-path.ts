@@ -6,7 +6,8 @@ const LOWER_CASE_ESCAPE = /%[a-f0-9]{2}/g;
 
 /** The path of a V2 string to sign: dot segments removed, then slashes squeezed, then percent escapes in upper case. */
 export function normalizePath(path: ByteString): ByteString {
-  const squeezed = removeDotSegments(path).replace(SLASHES, '/');
+  const undotted = removeDotSegments(path);
+  const squeezed = undotted.includes('//') ? undotted.replace(SLASHES, '/') : undotted;
   return squeezed.includes('%')
     ? squeezed.replace(LOWER_CASE_ESCAPE, (escape) => escape.toUpperCase())
     : squeezed;

@@ -8,28 +8,40 @@ export interface RequestTarget {
   readonly query: ByteString;
 }
 
+const SPACE = 0x20;
+const SLASH = 0x2f;
+const QUESTION_MARK = 0x3f;
+const DELETE = 0x7f;
 const METHOD = /^[A-Z][A-Z-]*$/;
-// A line feed, once decoded, would let one field of the string to sign run into the next.
-const CONTROL = /[\0-\x1f\x7f]/;
+const USUAL_METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 // The end of scheme and authority (RFC 3986, section 3), read as text: nothing is resolved or re-encoded.
 // An authority holds no white space and no backslash, which some would take for the first slash of the path.
 const ABSOLUTE = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#\\\0-\x20\x7f]*/;
 
 /** Whether the method can stand in a string to sign. */
 export function isMethod(method: unknown): method is string {
-  return typeof method === 'string' && METHOD.test(method);
+  return typeof method === 'string' && (USUAL_METHODS.has(method) || METHOD.test(method));
 }
 
-/** Splits a target in origin form; undefined for any other form (absolute, `*`) and for control characters. */
+/**
+ * Splits a target in origin form; undefined for any other form (absolute, `*`) and for control characters: a line
+ * feed, once decoded, would let one field of the string to sign run into the next.
+ */
 export function splitTarget(target: ByteString): RequestTarget | undefined {
-  if (target.charCodeAt(0) !== 0x2f || CONTROL.test(target)) return undefined;
-  const mark = target.indexOf('?');
+  if (target.charCodeAt(0) !== SLASH) return undefined;
+  let mark = -1;
+  for (let at = 1; at < target.length; at++) {
+    const character = target.charCodeAt(at);
+    if (character < SPACE || character === DELETE) return undefined;
+    if (character === QUESTION_MARK && mark < 0) mark = at;
+  }
   if (mark < 0) return { path: target, query: '' };
   return { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
 /** Cuts scheme and authority off a URL that is about to be signed; an empty path becomes `/`. */
 export function originForm(url: ByteString): ByteString {
+  if (url.charCodeAt(0) === SLASH) return url;
   const rest = url.replace(ABSOLUTE, '');
   return rest === '' || rest.startsWith('?') ? `/${rest}` : rest;
 }

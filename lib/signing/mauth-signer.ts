@@ -16,7 +16,6 @@ import {
   v1Closing,
   v1Opening,
   v2Text,
-  type MAuthVersion,
   type MessageBody,
   type MessageHead,
   type RequestMessage,
@@ -42,12 +41,6 @@ export interface SignOverrides {
   time?: number;
   signVersions?: MAuthOptions['signVersions'];
 }
-
-const VERSIONS: Readonly<Record<MAuthSignVersions, readonly MAuthVersion[]>> = {
-  v1: [1],
-  v2: [2],
-  'v1,v2': [1, 2],
-};
 
 /**
  * Signs requests and responses as one app. The private key is parsed once and never leaves the signer.
@@ -111,15 +104,13 @@ export class MAuthSigner {
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
     const { head, bytes, time } = this.#checked(message, body, overrides.time);
-    const versions = VERSIONS[this.#versions(overrides.signVersions)];
+    const versions = this.#versions(overrides.signVersions);
     // V2 first: it is on the thread pool while V1, which has no asynchronous form, is made here.
-    const v2 = versions.includes(2) ? this.#signV2(key, head, bytes, time) : undefined;
+    const v2 = versions === 'v1' ? undefined : this.#signV2(key, head, bytes, time);
+    if (v2 && versions === 'v2') return writeHeaders(2, this.appUuid, await v2, time);
     v2?.catch(() => undefined); // Should V1 fail meanwhile, nobody waits for this one.
-    const v1 = versions.includes(1) ? this.#signV1(key, head, bytes, time) : undefined;
-    return {
-      ...(v1 && writeHeaders(1, this.appUuid, v1, time)),
-      ...(v2 && writeHeaders(2, this.appUuid, await v2, time)),
-    };
+    const headers = writeHeaders(1, this.appUuid, this.#signV1(key, head, bytes, time), time);
+    return v2 ? { ...headers, ...writeHeaders(2, this.appUuid, await v2, time) } : headers;
   }
 
   #checked(message: RequestToSign | ResponseToSign, body: MessageBody, time?: number) {

@@ -19,7 +19,7 @@ export const title = 'Core';
 
 export default async function core(options) {
   const { isQuick } = options;
-  const { seconds, rounds } = pace(options, { seconds: 0.02, rounds: 15 });
+  const { seconds, rounds } = pace(options, { seconds: 0.005, rounds: 61 });
   const rows = [];
   const ratios = new Map();
   if (!isQuick) await warmUp();
