@@ -40,10 +40,10 @@ export class LocalVerification extends Verification {
     this.#keys = keys;
   }
 
-  update(chunk: Uint8Array): void {
+  update(chunk: Uint8Array, isWhole?: boolean): void {
     if (this.rejected) return;
     this.#arriving ??= this.claims.live.map((claim) => digestOf(claim, this.head as MessageHead));
-    for (const digest of this.#arriving) digest.update(chunk);
+    for (const digest of this.#arriving) digest.update(chunk, isWhole);
   }
 
   findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined> {

@@ -27,8 +27,12 @@ export abstract class Verification {
     this.rejected = live.length === 0 ? failure : head ? undefined : inauthentic('malformed_request');
   }
 
-  /** The next bytes of the body, in order. The chunk may be reused afterwards. */
-  abstract update(chunk: Uint8Array): void;
+  /**
+   * The next bytes of the body, in order. The chunk may be reused afterwards.
+   *
+   * @param isWhole these are all bytes of the body
+   */
+  abstract update(chunk: Uint8Array, isWhole?: boolean): void;
 
   /**
    * Finds the app's public key. Resolves to a failure, or to undefined when verification can go on. A key that is

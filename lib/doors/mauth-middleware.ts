@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { Exchange } from '../inbound/exchange.js';
 import { passDoor, type RequestReading } from '../inbound/platform.js';
 import { StandaloneDoor, type MAuthDoorOptions } from './standalone-door.js';
 
@@ -50,7 +51,11 @@ const READING: RequestReading = {
 export function mauthMiddleware(options?: MAuthDoorOptions): MAuthDoorMiddleware {
   const door = new StandaloneDoor(READING, options);
   const middleware = (request: IncomingMessage, response: ServerResponse, next: Next) =>
-    passDoor(door.admits({ request, response }, READING.sentTarget(request)), next, throwToTheProcess);
+    passDoor(
+      door.admits(new Exchange(request, response), READING.sentTarget(request)),
+      next,
+      throwToTheProcess,
+    );
   return Object.assign(middleware, { ready: () => door.ready(), close: () => door.close() });
 }
 

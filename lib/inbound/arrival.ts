@@ -1,12 +1,11 @@
 import { type Verification } from '../authentication/verification.js';
-import { type Exchange } from './exchange.js';
+import { Exchange } from './exchange.js';
 import { type InboundOutcome } from './inbound-outcome.js';
 import { type RequestReading } from './platform.js';
 import { type WireBody } from './wire-body.js';
 
 /** One request on its way in: what was found out about it so far. */
-export interface Arrival extends Exchange {
-  readonly reading: RequestReading;
+export class Arrival extends Exchange {
   /** Path and query on the wire. */
   readonly sentTarget: string;
   /** Path and query that the signature covers: others where a proxy has rewritten them. */
@@ -19,4 +18,12 @@ export interface Arrival extends Exchange {
   isBodyLost?: boolean;
   /** Verification is done once, however many guards and doors ask. */
   outcome?: Promise<InboundOutcome>;
+
+  constructor(
+    { request, response }: Exchange,
+    readonly reading: RequestReading,
+  ) {
+    super(request, response);
+    this.sentTarget = reading.sentTarget(request);
+  }
 }

@@ -2,12 +2,22 @@ import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } f
 import { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 
-/** A request and its response as Node hands them over, below any framework. */
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+/**
+ * A request and its response as Node hands them over, below any framework.
+ *
+ * A class, like all that refers to a request: under load V8 comes to allocate what an object literal makes among the
+ * old objects, where it keeps the whole request alive until the next full collection.
+ */
+export class Exchange {
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+  ) {}
+
   /** Headers that the framework keeps apart until it answers itself, such as those of CORS. */
-  readonly pendingHeaders?: () => OutgoingHttpHeaders;
+  pendingHeaders(): OutgoingHttpHeaders {
+    return {};
+  }
 }
 
 /** Node's request behind the request of a framework (Fastify wraps it, Express does not). */
@@ -32,4 +42,12 @@ export function hasNoBody(request: IncomingMessage): boolean {
 /** What the request announces, in bytes; 0 when it announces nothing. */
 export function contentLength(request: IncomingMessage): number {
   return Number(request.headers['content-length'] ?? 0);
+}
+
+/** Whether there is nobody left to answer to. Responses of HTTP/2 tell by their stream alone. */
+export function isGone({
+  destroyed,
+  stream,
+}: ServerResponse & { stream?: { destroyed: boolean } | null }): boolean {
+  return destroyed || stream?.destroyed === true;
 }

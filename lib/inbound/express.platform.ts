@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
+import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
 
 /** What Express adds to Node's request. */
@@ -24,14 +25,14 @@ export class ExpressPlatform implements InboundPlatform {
 
   install(entry: InboundEntry): void {
     this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
-      entry.arrive({ request, response });
+      entry.arrive(new Exchange(request, response));
       next();
     });
     if (!entry.admit) return;
     const admit = entry.admit.bind(entry);
     this.#keepPlaceForCors();
     this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
-      passDoor(admit({ request, response }), next, next),
+      passDoor(admit(new Exchange(request, response)), next, next),
     );
   }
 

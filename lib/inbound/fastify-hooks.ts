@@ -1,5 +1,5 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
-import { type Exchange } from './exchange.js';
+import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
 import { requestNotes } from './request-notes.js';
 
@@ -15,6 +15,19 @@ export interface HookedInstance {
 /** What a middleware under `@fastify/middie` finds on Node's request, beside a `url` that may have lost its path. */
 type MiddieRequest = IncomingMessage & { originalUrl?: string };
 
+class FastifyExchange extends Exchange {
+  readonly #reply: Reply;
+
+  constructor(request: IncomingMessage, reply: Reply) {
+    super(request, reply.raw);
+    this.#reply = reply;
+  }
+
+  override pendingHeaders(): OutgoingHttpHeaders {
+    return this.#reply.getHeaders();
+  }
+}
+
 /** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
 export class FastifyHooks implements RequestReading {
   readonly #routed = requestNotes<IncomingMessage, true>();
@@ -26,19 +39,14 @@ export class FastifyHooks implements RequestReading {
       if (entry.admit) passDoor(entry.admit(exchange), done, done);
       else done();
     };
-    const exchangeOf = (request: IncomingMessage, reply: Reply): Exchange => ({
-      request,
-      response: reply.raw,
-      pendingHeaders: () => reply.getHeaders(),
-    });
-    instance.addHook('onRequest', ({ raw }, reply, done) => enter(exchangeOf(raw, reply), done));
+    instance.addHook('onRequest', ({ raw }, reply, done) => enter(new FastifyExchange(raw, reply), done));
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw }, reply, done) => {
       if (!this.#routed.get(raw)) this.#routed.set(raw, true);
-      enter(exchangeOf(raw, reply), done);
+      enter(new FastifyExchange(raw, reply), done);
     });
     return (request: IncomingMessage, response: ServerResponse, next: Done) =>
-      enter({ request, response }, next);
+      enter(new Exchange(request, response), next);
   }
 
   sentTarget(request: MiddieRequest): string {

@@ -8,7 +8,7 @@ export type BodyFailureCode =
   | 'body_budget_full'
   /** 408: did not arrive within `body.timeoutMs`. */
   | 'body_timeout'
-  /** 400: the caller went away, or its message was cut short. */
+  /** 400: the caller went away, or its message was cut short, or went on behind its announced length. */
   | 'body_aborted';
 
 export interface BodyFailure {

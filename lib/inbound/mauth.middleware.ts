@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
-import { nodeRequest } from './exchange.js';
+import { Exchange, nodeRequest } from './exchange.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
 import { passDoor } from './platform.js';
@@ -32,6 +32,6 @@ export class MAuthMiddleware implements NestMiddleware {
   use(request: MiddlewareRequest, response: ServerResponse, next: (error?: unknown) => void): void {
     // Both platforms take the matched path from `url` and keep the whole of it here.
     const target = request.originalUrl ?? request.url ?? '';
-    passDoor(this.authenticator.admits({ request: nodeRequest(request), response }, target), next, next);
+    passDoor(this.authenticator.admits(new Exchange(nodeRequest(request), response), target), next, next);
   }
 }

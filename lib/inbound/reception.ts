@@ -2,21 +2,20 @@ import { type IncomingMessage } from 'node:http';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
-import { type Arrival } from './arrival.js';
+import { Arrival } from './arrival.js';
 import { bufferedBody } from './buffered-body.js';
 import { hasNoBody, type Exchange } from './exchange.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { type RequestReading } from './platform.js';
 import { requestNotes } from './request-notes.js';
-import { WireBody } from './wire-body.js';
+import { WireBody, type WireBodyOptions } from './wire-body.js';
 
 /** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
 export class Reception {
   readonly #settings: MAuthSettings;
   readonly #authenticator: MAuthAuthenticator;
-  readonly #onStall: (arrival: Arrival) => void;
   readonly #onArrival: ((arrival: Arrival) => void) | undefined;
-  readonly #budget: HeldBytesBudget;
+  readonly #bodies: WireBodyOptions;
   readonly #arrivals = requestNotes<IncomingMessage, Arrival>();
 
   /**
@@ -31,9 +30,18 @@ export class Reception {
   ) {
     this.#settings = settings;
     this.#authenticator = authenticator;
-    this.#onStall = onStall;
     this.#onArrival = onArrival;
-    this.#budget = new HeldBytesBudget(settings.body.maxHeldBytesTotal);
+    const { maxHeldBytes, maxHeldBytesTotal, timeoutMs } = settings.body;
+    this.#bodies = {
+      keeps: settings.mode === 'remote',
+      budget: new HeldBytesBudget(maxHeldBytesTotal),
+      maxHeldBytes,
+      timeoutMs,
+      onStall: (request) => {
+        const arrival = this.#arrivals.get(request);
+        if (arrival) onStall(arrival);
+      },
+    };
   }
 
   /** Undefined for a request that did not come in here. */
@@ -42,9 +50,10 @@ export class Reception {
   }
 
   /** Headers and time of a signed request are read now. Does nothing for a request that has come in already. */
-  receive(reading: RequestReading, { request, response }: Exchange): void {
+  receive(reading: RequestReading, exchange: Exchange): void {
+    const { request } = exchange;
     if (this.#arrivals.get(request)) return;
-    const arrival: Arrival = { request, response, reading, sentTarget: reading.sentTarget(request) };
+    const arrival = new Arrival(exchange, reading);
     this.#arrivals.set(request, arrival);
     if (isSigned(request)) this.verificationOf(arrival);
     this.#onArrival?.(arrival);
@@ -81,15 +90,7 @@ export class Reception {
       arrival.isBodyLost = true;
       return;
     }
-    const { maxHeldBytes, timeoutMs } = this.#settings.body;
-    arrival.body = new WireBody(arrival, {
-      onBytes: (bytes) => verification.update(bytes),
-      keeps: this.#settings.mode === 'remote',
-      budget: this.#budget,
-      maxHeldBytes,
-      timeoutMs,
-      onStall: () => this.#onStall(arrival),
-    });
+    arrival.body = new WireBody(arrival, verification, this.#bodies);
     arrival.body.adopt(buffered.chunks, buffered.ended);
   }
 }

@@ -100,7 +100,8 @@ export class RequestAuthenticator {
     const failure = lookup instanceof Promise ? await lookup : lookup;
     if (failure) return failure;
     if (arrival.isBodyLost) return this.#bodyLost(arrival);
-    const bodyFailure = await arrival.body?.hold(maxBodyBytes);
+    const held = arrival.body?.hold(maxBodyBytes);
+    const bodyFailure = held instanceof Promise ? await held : held;
     if (bodyFailure) return this.#refuse(arrival, bodyFailure);
     arrival.body?.flush();
     const verdict = verification.conclude();

@@ -1,6 +1,6 @@
 import { type ServerResponse } from 'node:http';
 import { HEADERS } from '../protocol/headers.js';
-import { type Exchange } from './exchange.js';
+import { isGone, type Exchange } from './exchange.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
 import { overlay } from './overlay.js';
 import { isBodiless, readHead, setFields, type ResponseHead } from './response-head.js';
@@ -294,9 +294,4 @@ export class ResponseTap {
   #pass(name: MethodName, args: unknown[]): unknown {
     return this.#node[name].call(this.#exchange.response, ...args);
   }
-}
-
-/** Whether there is nobody left to answer to. Responses of HTTP/2 tell by their stream alone. */
-function isGone({ destroyed, stream }: ServerResponse & { stream?: { destroyed: boolean } | null }): boolean {
-  return destroyed || stream?.destroyed === true;
 }

@@ -2,14 +2,12 @@ import { type Answer } from './answers.js';
 import { type Exchange } from './exchange.js';
 
 /** Answers beneath the framework, which has not seen the request yet or waits for a body that does not come. */
-export function sendAnswer(
-  { response, pendingHeaders }: Pick<Exchange, 'response' | 'pendingHeaders'>,
-  { status, headers, body }: Answer,
-): void {
+export function sendAnswer(exchange: Exchange, { status, headers, body }: Answer): void {
+  const { response } = exchange;
   if (response.headersSent || response.destroyed) return;
   const content = Buffer.from(JSON.stringify(body));
   response.statusCode = status;
-  for (const [name, value] of Object.entries({ ...pendingHeaders?.(), ...headers })) {
+  for (const [name, value] of Object.entries({ ...exchange.pendingHeaders(), ...headers })) {
     if (value !== undefined) response.setHeader(name, value);
   }
   response.setHeader('content-type', 'application/json; charset=utf-8');

@@ -1,13 +1,17 @@
-import { type IncomingMessage } from 'node:http';
-import { contentLength, type Exchange } from './exchange.js';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { contentLength, isGone, type Exchange } from './exchange.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
 import { type BodyFailure } from './inbound-outcome.js';
 
-/** What watches a body, and within which bounds. */
+/** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
+export interface BodyReader {
+  /** @param isWhole these are all bytes of the body */
+  update(bytes: Uint8Array, isWhole?: boolean): void;
+}
+
+/** Within which bounds bodies are watched. */
 export interface WireBodyOptions {
-  /** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
-  readonly onBytes: (bytes: Uint8Array) => void;
-  /** `onBytes` keeps what it gets, so bytes that pass count against the limits too. */
+  /** The reader keeps what it gets, so bytes that pass count against the limits too. */
   readonly keeps: boolean;
   readonly budget: HeldBytesBudget;
   /** Largest body that is held or kept unless `hold` says otherwise, in bytes. */
@@ -15,7 +19,7 @@ export interface WireBodyOptions {
   /** How long the body may take to arrive, in milliseconds from now. */
   readonly timeoutMs: number;
   /** The time is over, and nobody waits for `hold()`. */
-  readonly onStall: () => void;
+  readonly onStall: (request: IncomingMessage) => void;
 }
 
 /** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: for nobody. */
@@ -25,6 +29,9 @@ const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, co
 const BUDGET_FULL: BodyFailure = Object.freeze({ authentic: false, status: 503, code: 'body_budget_full' });
 const TIMED_OUT: BodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
 const ABORTED: BodyFailure = Object.freeze({ authentic: false, status: 400, code: 'body_aborted' });
+
+// `process.nextTick` makes an object literal; see Exchange.
+const SOON = Promise.resolve();
 
 type Push = (this: IncomingMessage, chunk: unknown, encoding?: BufferEncoding) => boolean;
 
@@ -36,12 +43,17 @@ type Push = (this: IncomingMessage, chunk: unknown, encoding?: BufferEncoding) =
  */
 export class WireBody {
   readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #reader: BodyReader;
   readonly #options: WireBodyOptions;
   readonly #push: Push;
   readonly #ownPush: Push;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #flow: Flow = 'observed';
   #received = 0;
+  /** All bytes that were announced came at once. */
+  #isWhole = false;
+  #isAttended = false;
   #isComplete = false;
   #isPulling = false;
   #hasPulled = false;
@@ -51,18 +63,20 @@ export class WireBody {
   #kept: HeldBytes | undefined;
   #resolve: ((failure: BodyFailure | undefined) => void) | undefined;
 
-  constructor({ request, response }: Exchange, options: WireBodyOptions) {
+  constructor({ request, response }: Exchange, reader: BodyReader, options: WireBodyOptions) {
     this.#request = request;
+    this.#response = response;
+    this.#reader = reader;
     this.#options = options;
     this.#limit = options.maxHeldBytes;
     if (options.keeps) this.#kept = new HeldBytes(options.budget);
     this.#push = Reflect.get(request, 'push') as Push;
     this.#ownPush = (chunk: unknown, encoding?: BufferEncoding) => this.#receive(chunk, encoding);
     request.push = this.#ownPush;
-    request.once('close', () => this.#closed()).once('end', () => this.#held?.free());
-    response.once('close', () => this.#answered());
-    this.#timer = setTimeout(() => this.#timedOut(), options.timeoutMs).unref();
-    if (request.destroyed) this.#closed();
+    // A small body comes along with its head, before this is called: then there is nothing to wait for.
+    void SOON.then(() => {
+      if (this.#kept || !(this.#isWhole || this.#isComplete)) this.#attend();
+    });
   }
 
   /** Bytes that have come so far. */
@@ -78,27 +92,33 @@ export class WireBody {
   /** Takes bytes that came before this object and are still in the stream; `ended` = no more will come. */
   adopt(chunks: readonly Uint8Array[], ended: boolean): void {
     for (const chunk of chunks) {
-      this.#received += chunk.length;
+      this.#count(chunk);
       this.#observe(chunk);
     }
     if (ended) this.#complete();
   }
 
   /**
-   * Resolves when all bytes have come. Those that come from now on are kept back: nobody gets them before
-   * `release()`.
+   * Waits until all bytes have come. Those that come from now on are kept back: nobody gets them before `release()`.
+   * A body that is all there costs no turn of the event loop.
    *
    * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
    */
-  async hold(maxBytes?: number): Promise<BodyFailure | undefined> {
+  hold(maxBytes?: number): BodyFailure | undefined | Promise<BodyFailure | undefined> {
     if (this.#failure) return this.#failure;
     // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
     const isHeld = !this.#isComplete || !this.#request.readableDidRead;
     if (isHeld && this.#request.destroyed) this.#fail(ABORTED);
     this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
     if (Math.max(this.#received, contentLength(this.#request)) > this.#limit) this.#fail(TOO_LARGE);
-    this.#held = new HeldBytes(this.#options.budget, this.#kept ? undefined : this.#options.onBytes);
-    if (!this.#failure && !this.#held.reserve(this.#request.readableLength)) this.#fail(BUDGET_FULL);
+    const buffered = this.#request.destroyed ? 0 : this.#request.readableLength;
+    if (this.#failure || (this.#isComplete && buffered === 0)) return this.#failure;
+    this.#held = new HeldBytes(
+      this.#options.budget,
+      this.#kept ? undefined : (slab) => this.#reader.update(slab),
+    );
+    this.#attend();
+    if (!this.#held.reserve(buffered)) this.#fail(BUDGET_FULL);
     if (this.#isComplete || this.#failure) return this.#failure;
     return new Promise((resolve) => {
       this.#resolve = resolve;
@@ -107,15 +127,15 @@ export class WireBody {
     });
   }
 
-  /** Hands `onBytes` what it has not got yet. */
+  /** Hands the reader what it has not got yet. */
   flush(): void {
     if (this.#kept) {
       // They count until the verdict: whoever gets them keeps them until then.
-      for (const piece of this.#kept.handOver()) this.#options.onBytes(piece);
-      for (const piece of this.#held?.pieces() ?? []) this.#options.onBytes(piece);
+      for (const piece of this.#kept.handOver()) this.#reader.update(piece);
+      for (const piece of this.#held?.pieces() ?? []) this.#reader.update(piece);
     } else {
       const last = this.#held?.lastPiece();
-      if (last) this.#options.onBytes(last);
+      if (last) this.#reader.update(last);
     }
   }
 
@@ -144,12 +164,24 @@ export class WireBody {
     this.#pull();
   }
 
+  /** Looks after bytes that take their time, or that have to be let go of. */
+  #attend(): void {
+    if (this.#isAttended) return;
+    this.#isAttended = true;
+    if (this.#request.destroyed) this.#closed();
+    if (isGone(this.#response)) this.#answered();
+    this.#request.on('close', () => this.#closed()).on('end', () => this.#held?.free());
+    this.#response.on('close', () => this.#answered());
+    const isOver = this.#isComplete || this.#request.destroyed || this.#flow === 'passed';
+    if (!isOver) this.#timer = setTimeout(() => this.#timedOut(), this.#options.timeoutMs).unref();
+  }
+
   #receive(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) return this.#end();
     // Serverless adapters push nothing at all where an event has no body; for a stream that is no chunk.
     if (chunk === undefined) return this.#push.call(this.#request, chunk);
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array);
-    this.#received += bytes.length;
+    this.#count(bytes);
     switch (this.#flow) {
       case 'observed':
         this.#observe(bytes);
@@ -165,10 +197,19 @@ export class WireBody {
     return true;
   }
 
+  #count(bytes: Uint8Array): void {
+    this.#received += bytes.length;
+    // Node's parser lets nothing pass beyond the announced length; other transports may.
+    if (this.#isWhole && bytes.length > 0) this.#fail(ABORTED);
+  }
+
   #observe(bytes: Uint8Array): void {
     if (this.#failure) return;
-    if (!this.#kept) this.#options.onBytes(bytes);
-    else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
+    if (!this.#kept) {
+      const isFirst = this.#received === bytes.length;
+      this.#isWhole = isFirst && bytes.length > 0 && bytes.length === contentLength(this.#request);
+      this.#reader.update(bytes, this.#isWhole);
+    } else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
     else if (!this.#kept.append(bytes)) this.#fail(BUDGET_FULL);
   }
 
@@ -208,7 +249,7 @@ export class WireBody {
     }
     const isAwaited = this.#resolve !== undefined;
     this.#fail(TIMED_OUT);
-    if (!isAwaited) this.#options.onStall();
+    if (!isAwaited) this.#options.onStall(this.#request);
   }
 
   #closed(): void {

@@ -1,18 +1,22 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type ByteString } from './byte-string.js';
-import { SHA512_OF_NOTHING } from './string-to-sign.js';
+import { sha512Hex, SHA512_OF_NOTHING } from './string-to-sign.js';
 
 /** SHA-512 of a body that arrives in chunks: the part of a V2 string to sign that depends on it. */
 export class V2BodyDigest {
   #hash?: Hash;
+  #whole?: string;
 
-  update(chunk: Uint8Array): void {
-    (this.#hash ??= createHash('sha512')).update(chunk);
+  /** @param isWhole the chunk is all of the body: a hash for one chunk costs less than one that goes on */
+  update(chunk: Uint8Array, isWhole = false): void {
+    if (isWhole && !this.#hash && this.#whole === undefined) this.#whole = sha512Hex(chunk);
+    else (this.#hash ??= createHash('sha512')).update(chunk);
   }
 
-  /** Lower-case hexadecimal. Ends the digest. */
+  /** Lower-case hexadecimal; of no body at all when more came than the whole. Ends the digest. */
   digest(): string {
-    return this.#hash?.digest('hex') ?? SHA512_OF_NOTHING;
+    if (this.#whole === undefined) return this.#hash?.digest('hex') ?? SHA512_OF_NOTHING;
+    return this.#hash ? '' : this.#whole;
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isAppUuid } from './app-uuid.js';
 import { type ByteString, bytesOfText, toBytes } from './byte-string.js';
 import { canonicalQuery } from './canonical-query.js';
@@ -134,5 +134,5 @@ export function v2Text(
 export const SHA512_OF_NOTHING = sha512Hex(NO_BYTES);
 
 export function sha512Hex(bytes: Uint8Array): string {
-  return createHash('sha512').update(bytes).digest('hex');
+  return hash('sha512', bytes, 'hex');
 }

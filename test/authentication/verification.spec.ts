@@ -166,6 +166,21 @@ describe('A body that arrives in chunks', () => {
     expect(await verification.conclude()).toEqual(accepted(alice, version));
   });
 
+  it.each([1, 2] as const)('may come as a whole, and then it is that and no more (V%i)', async (version) => {
+    const { authenticator } = authenticatorOf({});
+    const verdictOf = async (body: string, ...chunks: string[]) => {
+      const signed = signedHeaders(version, alice, { body });
+      const verification = authenticator.beginRequest({ ...REQUEST, headers: signed });
+      for (const chunk of chunks) verification.update(Buffer.from(chunk), true);
+      expect(await verification.findKey()).toBeUndefined();
+      return verification.conclude();
+    };
+    expect(await verdictOf('abc', 'abc')).toEqual(accepted(alice, version));
+    expect(await verdictOf('abc', 'abd')).toEqual(refused('signature_mismatch'));
+    for (const body of ['abc', 'd', ''])
+      expect(await verdictOf(body, 'abc', 'd')).toEqual(refused('signature_mismatch'));
+  });
+
   it('need not be looked at when the request is refused by its head', async () => {
     const { authenticator } = authenticatorOf({});
     const verification = authenticator.beginRequest({ ...REQUEST, url: '*', headers });

@@ -371,6 +371,34 @@ describe('The way in on Fastify alone', () => {
     },
   );
 
+  it.each(['decorated', 'everything'] as const)(
+    'refuses what goes on behind its announced length (%s)',
+    async (protect) => {
+      running = await startInboundApp('Fastify', {
+        door: { protect, exempt: [] },
+        prepare: (nest) =>
+          (nest as NestFastifyApplication)
+            .getHttpAdapter()
+            .getInstance()
+            .addContentTypeParser('*', (_request, payload, done) => done(null, payload)),
+      });
+      for (const type of ['application/json', 'application/octet-stream']) {
+        const answer = await (running.app as NestFastifyApplication).inject({
+          method: 'POST',
+          url: '/receive',
+          payload: Readable.from([BODY, Buffer.from(' ')]),
+          headers: {
+            ...(await signatureOf({ body: BODY })),
+            'content-type': type,
+            'content-length': String(BODY.length),
+          },
+        });
+        expect([400, 401, 413]).toContain(answer.statusCode);
+      }
+      expect(running.deliveries).toEqual([]);
+    },
+  );
+
   it.each(['decorated', 'everything'] as const)('verifies requests of HTTP/2 (%s)', async (protect) => {
     const adapter = new FastifyAdapter({ http2: true } as never) as unknown as AbstractHttpAdapter;
     const streams = (nest: INestApplication) =>
