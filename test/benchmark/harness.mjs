@@ -40,7 +40,7 @@ export function ratio(above, below) {
 }
 
 /**
- * Runs every candidate once per round, in an order that turns from round to round.
+ * Runs every candidate once per round, each round in another order, so that none has the same neighbour all the time.
  *
  * @param candidates names with functions that give figures, such as `{ rate, cpu }`
  * @returns for each name the samples of each of its figures
@@ -49,14 +49,20 @@ export async function interleave(candidates, rounds) {
   const names = Object.keys(candidates);
   const results = Object.fromEntries(names.map((name) => [name, {}]));
   for (let round = 0; round < rounds; round++) {
-    const turn = round % names.length;
-    for (const name of [...names.slice(turn), ...names.slice(0, turn)]) {
+    for (const name of shuffled(names)) {
       const figures = await candidates[name]();
       for (const [figure, value] of Object.entries(figures))
         (results[name][figure] ??= new Samples()).values.push(value);
     }
   }
   return results;
+}
+
+function shuffled(names) {
+  return names
+    .map((name) => [Math.random(), name])
+    .sort(([a], [b]) => a - b)
+    .map(([, name]) => name);
 }
 
 /**

@@ -36,7 +36,7 @@ export async function load(server, request, { answer, seconds, connections = CON
   const active = after.loop.active - before.loop.active;
   const sorted = latencies.toSorted((a, b) => a - b);
   return {
-    rate: good / result.duration,
+    rate: (good * 1000) / (result.finish - result.start),
     p50: median(sorted),
     p99: sorted[Math.floor(sorted.length * 0.99)],
     cpu: cpu / good,
