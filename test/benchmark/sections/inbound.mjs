@@ -51,7 +51,7 @@ export default async function inbound(options) {
   const paceOf = ({ body = '' }) =>
     isQuick
       ? { amount: 4, connections: 4, rounds: 1 }
-      : pace(options, body.length < 100_000 ? { seconds: 0.5, rounds: 11 } : { seconds: 1, rounds: 3 });
+      : pace(options, body.length < 100_000 ? { seconds: 0.8, rounds: 5 } : { seconds: 1, rounds: 3 });
   const rows = [];
   const targets = [];
   const raw = await rawVerification(isQuick);
@@ -119,7 +119,7 @@ async function measure(servers, request, { rounds, ...pace }) {
     const run = (more) =>
       load(server, sent, { answer: ANSWER, connections: request.connections, ...pace, ...more });
     if (rounds > 1) await run({ seconds: 1.5 }); // So that its code has been compiled.
-    candidates[variant] = () => run();
+    candidates[variant] = () => run({ lead: rounds > 1 && 0.5 });
   }
   return interleave(candidates, rounds);
 }
