@@ -164,7 +164,7 @@ export class WireBody {
     this.#pull();
   }
 
-  /** Looks after bytes that take their time, or that have to be let go of. */
+  /** From now on there is something to wait for or to let go of: the rest of the body, or bytes that are held. */
   #attend(): void {
     if (this.#isAttended) return;
     this.#isAttended = true;

@@ -13,7 +13,7 @@ export class V2BodyDigest {
     else (this.#hash ??= createHash('sha512')).update(chunk);
   }
 
-  /** Lower-case hexadecimal; of no body at all when more came than the whole. Ends the digest. */
+  /** Lower-case hexadecimal; empty, which no signature covers, when more came than the whole. Ends the digest. */
   digest(): string {
     if (this.#whole === undefined) return this.#hash?.digest('hex') ?? SHA512_OF_NOTHING;
     return this.#hash ? '' : this.#whole;
