@@ -9,7 +9,7 @@
  */
 export function pace({ isQuick, seconds, rounds }, defaults) {
   if (isQuick) return { seconds: 0.002, rounds: 1 };
-  return { seconds: seconds ?? defaults.seconds, rounds: rounds ?? defaults.rounds };
+  return { ...defaults, seconds: seconds ?? defaults.seconds, rounds: rounds ?? defaults.rounds };
 }
 
 /** Samples of one figure, one per round. */
@@ -43,14 +43,16 @@ export function ratio(above, below) {
  * Runs every candidate once per round, each round in another order, so that none has the same neighbour all the time.
  *
  * @param candidates names with functions that give figures, such as `{ rate, cpu }`
+ * @param leads rounds in front that do not count: until the code of all candidates has been compiled
  * @returns for each name the samples of each of its figures
  */
-export async function interleave(candidates, rounds) {
+export async function interleave(candidates, rounds, leads = 0) {
   const names = Object.keys(candidates);
   const results = Object.fromEntries(names.map((name) => [name, {}]));
-  for (let round = 0; round < rounds; round++) {
+  for (let round = -leads; round < rounds; round++) {
     for (const name of shuffled(names)) {
       const figures = await candidates[name]();
+      if (round < 0) continue;
       for (const [figure, value] of Object.entries(figures))
         (results[name][figure] ??= new Samples()).values.push(value);
     }

@@ -13,26 +13,16 @@ const CONNECTIONS = 32;
  * and which part of the time its event loop was busy, in percent
  */
 export async function load(server, request, { answer, seconds, lead, connections = CONNECTIONS, amount }) {
-  if (lead) await load(server, request, { answer, seconds: lead, connections });
+  if (lead) await send(server, request, { answer, connections, duration: lead });
   const before = await server.ask('usage');
-  const latencies = [];
-  const run = autocannon({
-    ...request,
-    url: `http://127.0.0.1:${server.ready.port}${request.path}`,
+  const { result, latencies } = await send(server, request, {
+    answer,
     connections,
-    expectBody: answer,
-    sampleInt: 50,
-    timeout: 60,
     ...(amount ? { amount } : { duration: seconds }),
   });
-  run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds));
-  const result = await run;
   const after = await server.ask('usage');
   const good = result['2xx'];
-  expect(
-    good > 0 && result.non2xx + result.errors + result.timeouts + result.mismatches === 0,
-    describe(result),
-  );
+  expect(good > 0, describe(result));
   const cpu = after.user + after.system - before.user - before.system;
   const idle = after.loop.idle - before.loop.idle;
   const active = after.loop.active - before.loop.active;
@@ -44,6 +34,22 @@ export async function load(server, request, { answer, seconds, lead, connections
     cpu: cpu / good,
     busy: (active / (active + idle)) * 100,
   };
+}
+
+async function send(server, request, { answer, ...limits }) {
+  const latencies = [];
+  const run = autocannon({
+    ...request,
+    ...limits,
+    url: `http://127.0.0.1:${server.ready.port}${request.path}`,
+    expectBody: answer,
+    sampleInt: 50,
+    timeout: 60,
+  });
+  run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds));
+  const result = await run;
+  expect(result.non2xx + result.errors + result.timeouts + result.mismatches === 0, describe(result));
+  return { result, latencies };
 }
 
 function describe({ statusCodeStats, errors, timeouts, mismatches }) {

@@ -15,7 +15,9 @@ import { Child } from '../processes/child.mjs';
 const { MAuthAxiosInterceptor, MAuthHttpService, MAuthModule } = mauth;
 const BODY = { study: 'Mediflex', text: 'x'.repeat(900) };
 const CONCURRENCY = [1, 16, 64];
-const PACED = { rate: 1000, seconds: 10 };
+/** Requests a second; the last is the one that is wanted, the others say how far a slower machine is from it. */
+const PACES = [250, 500, 1000];
+const PACED_SECONDS = 10;
 // A machine that does not keep up shall say so, and not open thousands of connections.
 const MOST_UNDER_WAY = 256;
 
@@ -44,28 +46,39 @@ export default async function outbound(options) {
       if (concurrency === 16)
         gain = ratio(measured['axios, V2'].rate, measured['axios, V2 signed synchronously'].rate);
     }
-    const delay = await pacedDelay(
-      senders['axios, V1 and V2'],
-      isQuick ? { rate: 100, seconds: 0.2 } : PACED,
-    );
+    const delays = [];
+    for (const rate of isQuick ? [100] : PACES) {
+      const figures = await pacedDelay(senders['axios, V1 and V2'], {
+        rate,
+        seconds: isQuick ? 0.2 : PACED_SECONDS,
+      });
+      delays.push({ wanted: rate, ...figures });
+    }
+    const fastest = delays.at(-1);
     return {
       tables: [
         { title: 'POST of 1 kB to a bare server in another process', columns: COLUMNS, rows },
         {
-          title: `Event-loop delay at ${PACED.rate} signed requests a second, V1 and V2`,
-          columns: { rate: 'requests/s', p50: 'p50, ms', p99: 'p99, ms', max: 'largest, ms' },
-          rows: [delay],
+          title: 'Event-loop delay at a fixed rate, V1 and V2',
+          columns: {
+            wanted: 'wanted requests/s',
+            rate: 'requests/s',
+            p50: 'p50, ms',
+            p99: 'p99, ms',
+            max: 'largest, ms',
+          },
+          rows: delays,
         },
       ],
       targets: [
         target('V2 at 16 concurrent beside synchronous signing', gain, { atLeast: 1.4 }),
-        target(`p99 event-loop delay at ${PACED.rate} requests/s, V1 and V2`, delay.p99, {
+        target(`p99 event-loop delay at ${fastest.wanted} requests/s, V1 and V2`, fastest.p99, {
           atMost: 10,
           unit: ' ms',
         }),
         ...(isQuick
           ? []
-          : [target('requests/s kept up meanwhile', delay.rate, { atLeast: 0.99 * PACED.rate })]),
+          : [target('requests/s kept up meanwhile', fastest.rate, { atLeast: 0.99 * fastest.wanted })]),
       ],
       skipped,
     };
