@@ -7,6 +7,7 @@ import { toBytes } from '../protocol/byte-string.js';
 import { dialectQueries } from '../protocol/query-dialects.js';
 import { verifyV1Digest, verifyV2 } from '../protocol/signature.js';
 import { v1Closing, v1Opening, v2Text, type MessageHead } from '../protocol/string-to-sign.js';
+import { type MaybePromise } from './and-then.js';
 import { type Claim, type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
 import {
@@ -46,7 +47,7 @@ export class LocalVerification extends Verification {
     for (const digest of this.#arriving) digest.update(chunk, isWhole);
   }
 
-  findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined> {
+  findKey(): MaybePromise<MAuthFailure | undefined> {
     this.attempt();
     if (this.rejected) return this.refuse(this.rejected);
     if (!this.#keys) return this.refuse(undecided('not_configured'));
@@ -62,7 +63,7 @@ export class LocalVerification extends Verification {
     }
   }
 
-  protected verify(body?: Uint8Array): MAuthResult | Promise<MAuthResult> {
+  protected verify(body?: Uint8Array): MaybePromise<MAuthResult> {
     const key = this.#key;
     if (!key) throw new Error('conclude() comes after findKey() has found a key.');
     this.#body = body;
@@ -81,7 +82,9 @@ export class LocalVerification extends Verification {
 
   /** The first claim that holds, as a result. */
   #verify(key: KeyObject): MAuthResult | undefined {
-    for (const [index, claim] of this.claims.live.entries()) {
+    const { live } = this.claims;
+    for (let index = 0; index < live.length; index++) {
+      const claim = live[index];
       this.attemptClaim(claim);
       if (holds(claim, this.head as MessageHead, this.#digest(index), key)) return this.accept(claim);
     }

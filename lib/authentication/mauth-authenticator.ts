@@ -5,6 +5,7 @@ import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
 import { isMethod, splitTarget } from '../protocol/request-target.js';
 import { isStatus } from '../protocol/string-to-sign.js';
+import { andThen, type MaybePromise } from './and-then.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
@@ -91,12 +92,10 @@ export class MAuthAuthenticator {
     verification: Verification,
     headers: HeaderFields,
     body: RequestToAuthenticate['body'],
-  ): MAuthResult | Promise<MAuthResult> {
+  ): MaybePromise<MAuthResult> {
     if (!verification.rejected && !isBodyAtHand(headers, body)) return verification.refuseWithoutBody();
     const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : (body ?? undefined);
-    const lookup = verification.findKey();
-    if (lookup instanceof Promise) return lookup.then((failure) => failure ?? verification.conclude(bytes));
-    return lookup ?? verification.conclude(bytes);
+    return andThen(verification.findKey(), (failure) => failure ?? verification.conclude(bytes));
   }
 }
 

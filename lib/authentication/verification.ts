@@ -1,5 +1,6 @@
 import { type MAuthSettings } from '../mauth.options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
+import { andThen, type MaybePromise } from './and-then.js';
 import { logAttempt, logFailure, logFallback } from './attempt-log.js';
 import { type Claim, type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
@@ -38,21 +39,20 @@ export abstract class Verification {
    * Finds the app's public key. Resolves to a failure, or to undefined when verification can go on. A key that is
    * at hand costs no turn of the event loop. To be called once, also for a rejected message: it writes the log line.
    */
-  abstract findKey(): MAuthFailure | undefined | Promise<MAuthFailure | undefined>;
+  abstract findKey(): MaybePromise<MAuthFailure | undefined>;
 
   /**
    * Verifies. To be called once, after `findKey` found no failure.
    *
    * @param body the whole body, where it is at hand and nothing was given to `update`
    */
-  conclude(body?: Uint8Array): MAuthResult | Promise<MAuthResult> {
+  conclude(body?: Uint8Array): MaybePromise<MAuthResult> {
     const result = this.verify(body);
-    if (!this.replays) return result;
-    return result instanceof Promise ? result.then((late) => this.#onlyOnce(late)) : this.#onlyOnce(result);
+    return this.replays ? andThen(result, (verified) => this.#onlyOnce(verified)) : result;
   }
 
   /** Whether one of the live claims holds, as the result. */
-  protected abstract verify(body?: Uint8Array): MAuthResult | Promise<MAuthResult>;
+  protected abstract verify(body?: Uint8Array): MaybePromise<MAuthResult>;
 
   /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
   refuseWithoutBody(): MAuthFailure {
@@ -88,12 +88,11 @@ export abstract class Verification {
   }
 
   /** Only what was verified is remembered, so nobody else can use up the room for it. */
-  #onlyOnce(result: MAuthResult): MAuthResult | Promise<MAuthResult> {
+  #onlyOnce(result: MAuthResult): MaybePromise<MAuthResult> {
     if (!result.authentic || !this.#accepted || !this.replays) return result;
-    const verdict = this.replays.check(this.#accepted.signature);
-    if (verdict instanceof Promise)
-      return verdict.then((failure) => (failure ? this.refuse(failure) : result));
-    return verdict ? this.refuse(verdict) : result;
+    return andThen(this.replays.check(this.#accepted.signature), (failure): MAuthResult =>
+      failure ? this.refuse(failure) : result,
+    );
   }
 
   #isFallback(version: Claim['version']): boolean {

@@ -1,3 +1,4 @@
+import { type MaybePromise } from '../authentication/and-then.js';
 import { type Verification } from '../authentication/verification.js';
 import { Exchange } from './exchange.js';
 import { type InboundOutcome } from './inbound-outcome.js';
@@ -17,7 +18,7 @@ export class Arrival extends Exchange {
   /** Somebody has read the body before it could be watched. */
   isBodyLost?: boolean;
   /** Verification is done once, however many guards and doors ask. */
-  outcome?: Promise<InboundOutcome>;
+  outcome?: MaybePromise<InboundOutcome>;
 
   constructor(
     { request, response }: Exchange,

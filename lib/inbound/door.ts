@@ -1,4 +1,5 @@
 import { type IncomingMessage } from 'node:http';
+import { type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
 import { undecided } from '../authentication/result.js';
 import { type MAuthSettings } from '../mauth.options.js';
@@ -8,7 +9,7 @@ import { type ExemptPaths } from './exempt-paths.js';
 import { type InboundOutcome } from './inbound-outcome.js';
 import { sendAnswer } from './send-answer.js';
 
-type Authenticate = (exchange: Exchange) => Promise<InboundOutcome>;
+type Authenticate = (exchange: Exchange) => MaybePromise<InboundOutcome>;
 
 /** Stands in front of handlers of any kind, which it knows nothing of: authentic requests pass, others are answered. */
 export class Door {
@@ -28,7 +29,7 @@ export class Door {
    *
    * @param target path and query as the application routes them
    */
-  admits(exchange: Exchange, target: string): boolean | Promise<boolean> {
+  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
     return this.#admitted.has(exchange.request) || this.#exempt.has(target) || this.#ask(exchange);
   }
 

@@ -9,14 +9,17 @@ import {
   type HttpException,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { andThen, type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthIdentity } from '../authentication/result.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
+import { type AccessPolicy } from './access-policy.js';
 import { answerFor } from './answers.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { type InboundFailure } from './inbound-failure.js';
+import { type InboundOutcome } from './inbound-outcome.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './inbound-tokens.js';
 import {
   MAuthForbiddenException,
@@ -57,18 +60,23 @@ export class MAuthGuard implements CanActivate {
   #policies: AccessPolicies | undefined;
 
   /** @throws what `toException` makes of the failure */
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): MaybePromise<boolean> {
     const policy = this.#policyAt(context);
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
     if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) return true;
-    const outcome = await this.authenticator.authenticate(request, { maxBodyBytes: policy.maxBodyBytes });
+    const outcome = this.authenticator.authenticate(request, { maxBodyBytes: policy.maxBodyBytes });
+    return andThen(outcome, (decided) => this.#judge(context, policy, decided));
+  }
+
+  #judge(context: ExecutionContext, policy: AccessPolicy, outcome: InboundOutcome): MaybePromise<boolean> {
     if (!outcome.authentic) throw this.#refusal(context, outcome);
     if (policy.apps && !policy.apps.has(outcome.appUuid)) {
       throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid));
     }
-    await this.onAuthenticated(context, outcome);
-    return true;
+    const consent = this.onAuthenticated(context, outcome);
+    // Whatever can be waited for is: a subclass may bring a promise of its own make.
+    return consent === undefined ? true : Promise.resolve(consent).then(() => true);
   }
 
   /**

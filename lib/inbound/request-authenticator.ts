@@ -1,6 +1,8 @@
+import { andThen, type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
+import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Arrival } from './arrival.js';
@@ -53,7 +55,7 @@ export class RequestAuthenticator {
    *
    * @param request Express's, Fastify's or Node's
    */
-  async authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): Promise<InboundOutcome> {
+  authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): MaybePromise<InboundOutcome> {
     const arrival = this.#reception.find(nodeRequest(request));
     if (!arrival) {
       this.#settings.logger.error(
@@ -62,9 +64,10 @@ export class RequestAuthenticator {
       return undecided('body_unavailable');
     }
     arrival.outcome ??= this.#authenticateOnce(arrival, maxBodyBytes);
-    const outcome = await arrival.outcome;
-    const isTooLarge = maxBodyBytes !== undefined && (arrival.body?.received ?? 0) > maxBodyBytes;
-    return outcome.authentic && isTooLarge ? this.#refuse(arrival, TOO_LARGE) : outcome;
+    return andThen(arrival.outcome, (outcome) => {
+      const isTooLarge = maxBodyBytes !== undefined && (arrival.body?.received ?? 0) > maxBodyBytes;
+      return outcome.authentic && isTooLarge ? this.#refuse(arrival, TOO_LARGE) : outcome;
+    });
   }
 
   /**
@@ -78,37 +81,53 @@ export class RequestAuthenticator {
     return this.#reception.find(node)?.verification?.claims.version !== undefined || isSigned(node);
   }
 
-  async #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
-    let isAuthentic = false;
+  #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
     try {
-      const outcome = await this.#verify(arrival, maxBodyBytes);
-      isAuthentic = outcome.authentic;
-      if (outcome.authentic) setMAuthIdentity(arrival.request, outcome);
-      return outcome;
-    } finally {
-      if (isAuthentic) arrival.body?.release();
-      else arrival.body?.discard();
+      const outcome = this.#verify(arrival, maxBodyBytes);
+      if (!(outcome instanceof Promise)) return this.#settle(arrival, outcome);
+      return outcome
+        .then((late) => this.#settle(arrival, late))
+        .catch((error: Error) => this.#failed(arrival, error));
+    } catch (error) {
+      return this.#failed(arrival, error as Error);
     }
   }
 
-  async #verify(arrival: Arrival, maxBodyBytes?: number): Promise<InboundOutcome> {
+  #settle(arrival: Arrival, outcome: InboundOutcome): InboundOutcome {
+    if (outcome.authentic) {
+      setMAuthIdentity(arrival.request, outcome);
+      arrival.body?.release();
+    } else arrival.body?.discard();
+    return outcome;
+  }
+
+  /** A promise, so that every later pass fails too. */
+  #failed({ body }: Arrival, error: Error): Promise<never> {
+    body?.discard();
+    return Promise.reject(error);
+  }
+
+  #verify(arrival: Arrival, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
     const verification = this.#reception.verificationOf(arrival);
     if (!verification.rejected && this.#isAmbiguous(arrival)) {
       return this.#refuse(arrival, inauthentic('ambiguous_path'));
     }
-    const lookup = verification.findKey();
-    const failure = lookup instanceof Promise ? await lookup : lookup;
-    if (failure) return failure;
-    if (arrival.isBodyLost) return this.#bodyLost(arrival);
-    const held = arrival.body?.hold(maxBodyBytes);
-    const bodyFailure = held instanceof Promise ? await held : held;
-    if (bodyFailure) return this.#refuse(arrival, bodyFailure);
+    return andThen(verification.findKey(), (failure) => {
+      if (failure) return failure;
+      if (arrival.isBodyLost) return this.#bodyLost(arrival);
+      return andThen(arrival.body?.hold(maxBodyBytes), (bodyFailure) =>
+        bodyFailure ? this.#refuse(arrival, bodyFailure) : this.#conclude(arrival, verification),
+      );
+    });
+  }
+
+  #conclude(arrival: Arrival, verification: Verification): MaybePromise<InboundOutcome> {
     arrival.body?.flush();
-    const verdict = verification.conclude();
-    const result = verdict instanceof Promise ? await verdict : verdict;
-    // While the signature was verified the caller may have gone away, and with it the bytes that were held.
-    const lost = result.authentic ? arrival.body?.failure : undefined;
-    return lost ? this.#refuse(arrival, lost) : result;
+    return andThen(verification.conclude(), (result): InboundOutcome => {
+      // While the signature was verified the caller may have gone away, and with it the bytes that were held.
+      const lost = result.authentic ? arrival.body?.failure : undefined;
+      return lost ? this.#refuse(arrival, lost) : result;
+    });
   }
 
   /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
@@ -130,7 +149,7 @@ export class RequestAuthenticator {
   #stalled(arrival: Arrival): void {
     if (arrival.outcome || arrival.reading.isRouted(arrival.request)) return;
     const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
-    arrival.outcome = Promise.resolve(failure);
+    arrival.outcome = failure;
     arrival.body?.discard();
     sendAnswer(arrival, answerFor(failure, this.#settings));
   }

@@ -431,6 +431,61 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
     }
   });
 
+  it('is waited for, whatever make its promise is of', async () => {
+    @Injectable()
+    class RefusingGuard extends MAuthGuard {
+      protected override onAuthenticated() {
+        const refusal = new MAuthUnauthorizedException({ why: 'unwelcome' });
+        const then = (_: unknown, reject: (error: Error) => void) => setImmediate(() => reject(refusal));
+        return { then } as Promise<void>;
+      }
+    }
+    @UseGuards(RefusingGuard)
+    @Controller('refusing')
+    class RefusingController {
+      @Get()
+      get() {
+        return 'ran';
+      }
+    }
+    const imports = [MAuthModule.forRoot(options())];
+    const app = await startApp(createAdapter, { imports, controllers: [RefusingController] });
+    try {
+      expect((await new Caller(rave).signed(`${app.url}/refusing`)).status).toBe(401);
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('costs no turn of the event loop once the key is at hand', async () => {
+    const answers: unknown[] = [];
+    @Injectable()
+    class RecordingGuard extends MAuthGuard {
+      override canActivate(context: ExecutionContext) {
+        const answer = super.canActivate(context);
+        answers.push(answer);
+        return answer;
+      }
+    }
+    @UseGuards(RecordingGuard)
+    @Controller('recording')
+    class RecordingController {
+      @Get()
+      get() {
+        return 'ran';
+      }
+    }
+    const imports = [MAuthModule.forRoot(options())];
+    const app = await startApp(createAdapter, { imports, controllers: [RecordingController] });
+    try {
+      for (const query of ['first', 'second'])
+        expect((await new Caller(rave).signed(`${app.url}/recording?${query}`)).text).toBe('ran');
+      expect(answers).toEqual([expect.any(Promise), true]);
+    } finally {
+      await app.close();
+    }
+  });
+
   it('chooses the exception, and is told the reason', async () => {
     expect(await send(`${running.url}/own`)).toMatchObject({
       status: 418,
