@@ -1,7 +1,7 @@
 /**
  * The benchmark of the built package.
  *
- *   npm run bench                    everything, about half an hour
+ *   npm run bench                    everything, about an hour
  *   npm run bench -- core inbound    these sections only
  *   npm run bench -- --quick         sees that everything works; its figures mean nothing
  *   npm run bench -- --write         everything, and the figures go into the documentation

@@ -51,7 +51,7 @@ const KINDS = {
 
 // Short turns, so that what else the machine does meets all variants alike; and as many leading rounds as it takes
 // until Express, the slower to be compiled, is no longer getting faster.
-const QUICK_TURNS = { seconds: 0.3, lead: 0.2, rounds: 30, leads: 12 };
+const QUICK_TURNS = { seconds: 0.3, lead: 0.2, rounds: 20, leads: 10 };
 const LONG_TURNS = { seconds: 1, lead: 0.5, rounds: 4, leads: 1 };
 
 export const title = 'Inbound';
