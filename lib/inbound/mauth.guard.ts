@@ -60,7 +60,7 @@ export class MAuthGuard implements CanActivate {
   #policies: AccessPolicies | undefined;
 
   /** @throws what `toException` makes of the failure */
-  canActivate(context: ExecutionContext): MaybePromise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const policy = this.#policyAt(context);
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);

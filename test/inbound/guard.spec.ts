@@ -407,6 +407,25 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
     expect(refused).toMatchObject({ status: 401, text: '{"why":"unwelcome"}' });
   });
 
+  /** Uses an application with one handler, which the guard stands in front of. */
+  async function behind(guard: typeof MAuthGuard, use: (url: string) => Promise<void>) {
+    @UseGuards(guard)
+    @Controller('guarded')
+    class GuardedController {
+      @Get()
+      get() {
+        return 'ran';
+      }
+    }
+    const imports = [MAuthModule.forRoot(options())];
+    const app = await startApp(createAdapter, { imports, controllers: [GuardedController] });
+    try {
+      await use(`${app.url}/guarded`);
+    } finally {
+      await app.close();
+    }
+  }
+
   it.each([undefined, null, 'request'])('is undecided about %p in place of a request', async (nothing) => {
     @Injectable()
     class AbsentGuard extends MAuthGuard {
@@ -414,21 +433,7 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
         return nothing;
       }
     }
-    @UseGuards(AbsentGuard)
-    @Controller('absent')
-    class AbsentController {
-      @Get()
-      get() {
-        return 'ran';
-      }
-    }
-    const imports = [MAuthModule.forRoot(options())];
-    const app = await startApp(createAdapter, { imports, controllers: [AbsentController] });
-    try {
-      expect((await new Caller(rave).signed(`${app.url}/absent`)).status).toBe(503);
-    } finally {
-      await app.close();
-    }
+    await behind(AbsentGuard, async (url) => expect((await new Caller(rave).signed(url)).status).toBe(503));
   });
 
   it('is waited for, whatever make its promise is of', async () => {
@@ -437,27 +442,13 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
       protected override onAuthenticated() {
         const refusal = new MAuthUnauthorizedException({ why: 'unwelcome' });
         const then = (_: unknown, reject: (error: Error) => void) => setImmediate(() => reject(refusal));
-        return { then } as Promise<void>;
+        return { then } as unknown as Promise<void>;
       }
     }
-    @UseGuards(RefusingGuard)
-    @Controller('refusing')
-    class RefusingController {
-      @Get()
-      get() {
-        return 'ran';
-      }
-    }
-    const imports = [MAuthModule.forRoot(options())];
-    const app = await startApp(createAdapter, { imports, controllers: [RefusingController] });
-    try {
-      expect((await new Caller(rave).signed(`${app.url}/refusing`)).status).toBe(401);
-    } finally {
-      await app.close();
-    }
+    await behind(RefusingGuard, async (url) => expect((await new Caller(rave).signed(url)).status).toBe(401));
   });
 
-  it('costs no turn of the event loop once the key is at hand', async () => {
+  it('answers without a promise once the key is at hand', async () => {
     const answers: unknown[] = [];
     @Injectable()
     class RecordingGuard extends MAuthGuard {
@@ -467,23 +458,11 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
         return answer;
       }
     }
-    @UseGuards(RecordingGuard)
-    @Controller('recording')
-    class RecordingController {
-      @Get()
-      get() {
-        return 'ran';
-      }
-    }
-    const imports = [MAuthModule.forRoot(options())];
-    const app = await startApp(createAdapter, { imports, controllers: [RecordingController] });
-    try {
+    await behind(RecordingGuard, async (url) => {
       for (const query of ['first', 'second'])
-        expect((await new Caller(rave).signed(`${app.url}/recording?${query}`)).text).toBe('ran');
-      expect(answers).toEqual([expect.any(Promise), true]);
-    } finally {
-      await app.close();
-    }
+        expect((await new Caller(rave).signed(`${url}?${query}`)).text).toBe('ran');
+    });
+    expect(answers).toEqual([expect.any(Promise), true]);
   });
 
   it('chooses the exception, and is told the reason', async () => {
