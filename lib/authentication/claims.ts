@@ -5,24 +5,30 @@ import { isTime } from '../protocol/time.js';
 import { inauthentic, type MAuthFailure } from './result.js';
 
 /** One version's claim that an app signed the message at a time. Its form and time are good; no more is known. */
-export interface Claim {
-  readonly version: MAuthVersion;
-  /** As sent, in either case: the string to sign holds it so. */
-  readonly appUuid: string;
-  readonly signature: Buffer;
-  /** Seconds since 1970, as sent. */
-  readonly time: string;
+export class Claim {
+  constructor(
+    readonly version: MAuthVersion,
+    /** As sent, in either case: the string to sign holds it so. */
+    readonly appUuid: string,
+    readonly signature: Buffer,
+    /** Seconds since 1970, as sent. */
+    readonly time: string,
+  ) {}
 }
 
 /** All that the headers of a message claim. */
-export interface Claims {
-  /** What may be verified, in the order in which it is tried. */
-  readonly live: readonly Claim[];
-  /** The answer if no live claim holds. */
-  readonly failure: MAuthFailure;
-  /** The version that is tried first, and the app it names; for the log. */
-  readonly version?: MAuthVersion;
-  readonly appUuid?: string;
+export class Claims {
+  constructor(
+    /** The answer if no claim holds. */
+    readonly failure: MAuthFailure,
+    /** The version that is tried first, and the app it names; for the log. */
+    readonly version?: MAuthVersion,
+    readonly appUuid?: string,
+    /** What may be verified; undefined when the message is inauthentic whatever its signatures are. */
+    readonly live?: Claim,
+    /** What is verified if that does not hold. */
+    readonly fallback?: Claim,
+  ) {}
 }
 
 type ClaimRules = Pick<
@@ -30,35 +36,42 @@ type ClaimRules = Pick<
   'v2OnlyAuthenticate' | 'disableFallbackToV1' | 'allowedDriftSeconds' | 'now'
 >;
 
+// One for all messages: most of them need it in case their signature does not match, and have one that does.
+const MISMATCH = Object.freeze(inauthentic('signature_mismatch'));
+const UNSIGNED = new Claims(Object.freeze(inauthentic('missing_headers')));
+
 /** Reads the headers of a message. A version counts as present when its authentication header is, even if empty. */
 export function readClaims(headers: HeaderFields, rules: ClaimRules): Claims {
   const picked = pickHeaders(headers);
-  const v1 = readClaim(1, picked[1], rules);
-  const v2 = readClaim(2, picked[2], rules);
+  const v1 = readClaim(1, picked.v1, rules);
+  const v2 = readClaim(2, picked.v2, rules);
   if (v2) return v2Claims(v2, v1, rules);
-  if (!v1) return { live: [], failure: inauthentic('missing_headers') };
-  const named = { version: 1 as const, appUuid: v1.appUuid };
-  if (rules.v2OnlyAuthenticate) return { live: [], failure: inauthentic('missing_v2'), ...named };
-  return { live: livingOf(v1), failure: v1.failure, ...named };
+  if (!v1) return UNSIGNED;
+  const { appUuid } = v1;
+  if (rules.v2OnlyAuthenticate) return new Claims(inauthentic('missing_v2'), 1, appUuid);
+  return new Claims(v1.failure, 1, appUuid, v1.claim);
 }
 
 /** V2, and behind it V1 as an independent claim of the same app where the rules allow that. */
 function v2Claims(v2: ReadClaim, v1: ReadClaim | undefined, rules: ClaimRules): Claims {
-  const { appUuid } = v2;
-  const alone = { live: livingOf(v2), failure: v2.failure, version: 2 as const, appUuid };
-  if (!v1 || !appUuid || rules.v2OnlyAuthenticate || rules.disableFallbackToV1) return alone;
-  if (v1.appUuid?.toLowerCase() !== appUuid.toLowerCase()) {
-    return { ...alone, failure: inauthentic('app_uuid_mismatch') };
+  const { appUuid, claim, failure } = v2;
+  if (!v1 || !appUuid || rules.v2OnlyAuthenticate || rules.disableFallbackToV1) {
+    return new Claims(failure, 2, appUuid, claim);
   }
-  return { ...alone, live: [...livingOf(v2), ...livingOf(v1)] };
+  if (v1.appUuid?.toLowerCase() !== appUuid.toLowerCase()) {
+    return new Claims(inauthentic('app_uuid_mismatch'), 2, appUuid, claim);
+  }
+  return claim ? new Claims(failure, 2, appUuid, claim, v1.claim) : new Claims(failure, 2, appUuid, v1.claim);
 }
 
 /** A header pair that is present: a claim, or the reason why it is none. */
-interface ReadClaim {
-  readonly appUuid?: string;
-  readonly claim?: Claim;
-  /** Why the claim is none; for a claim, that its signature does not match. */
-  readonly failure: MAuthFailure;
+class ReadClaim {
+  constructor(
+    /** Why the claim is none; for a claim, that its signature does not match. */
+    readonly failure: MAuthFailure,
+    readonly appUuid?: string,
+    readonly claim?: Claim,
+  ) {}
 }
 
 function readClaim(
@@ -68,18 +81,10 @@ function readClaim(
 ): ReadClaim | undefined {
   if (authentication === undefined) return undefined;
   const { appUuid, signature } = readAuthentication(version, authentication);
-  if (!appUuid || !signature) return { appUuid, failure: inauthentic('malformed_headers') };
-  if (!isTime(time)) return { appUuid, failure: inauthentic('malformed_time') };
+  if (!appUuid || !signature) return new ReadClaim(inauthentic('malformed_headers'), appUuid);
+  if (!isTime(time)) return new ReadClaim(inauthentic('malformed_time'), appUuid);
   const drift = Math.abs(Math.floor(now() / 1000) - Number(time));
   // Written so that a clock that answers NaN refuses everything.
-  if (!(drift <= allowedDriftSeconds)) return { appUuid, failure: inauthentic('time_out_of_range') };
-  return {
-    appUuid,
-    claim: { version, appUuid, signature, time },
-    failure: inauthentic('signature_mismatch'),
-  };
-}
-
-function livingOf({ claim }: ReadClaim): Claim[] {
-  return claim ? [claim] : [];
+  if (!(drift <= allowedDriftSeconds)) return new ReadClaim(inauthentic('time_out_of_range'), appUuid);
+  return new ReadClaim(MISMATCH, appUuid, new Claim(version, appUuid, signature, time));
 }

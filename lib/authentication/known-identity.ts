@@ -12,8 +12,19 @@ export function knownIdentity(message: object): MAuthIdentity | undefined {
 
 /** Notes who signed the message; nothing but this package may. */
 export function rememberIdentity(message: object, { appUuid, protocolVersion }: MAuthIdentity): void {
-  Object.defineProperty(message, IDENTITY, {
-    value: Object.freeze({ appUuid, protocolVersion }),
-    configurable: true,
-  });
+  Object.defineProperty(message, IDENTITY, new Hidden(Object.freeze(new Identity(appUuid, protocolVersion))));
+}
+
+class Identity implements MAuthIdentity {
+  constructor(
+    readonly appUuid: string,
+    readonly protocolVersion: MAuthIdentity['protocolVersion'],
+  ) {}
+}
+
+/** Descriptor of a property that can be replaced, and is neither listed nor written to. */
+class Hidden implements PropertyDescriptor {
+  readonly configurable = true;
+
+  constructor(readonly value: unknown) {}
 }

@@ -2,13 +2,10 @@ import { type KeyObject } from 'node:crypto';
 import { type PublicKeys } from '../keys/public-key-source.js';
 import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
-import { V1StringDigest, V2BodyDigest } from '../protocol/body-digest.js';
-import { toBytes } from '../protocol/byte-string.js';
-import { dialectQueries } from '../protocol/query-dialects.js';
-import { verifyV1Digest, verifyV2 } from '../protocol/signature.js';
-import { v1Closing, v1Opening, v2Text, type MessageHead } from '../protocol/string-to-sign.js';
+import { type MessageHead } from '../protocol/string-to-sign.js';
 import { type MaybePromise } from './and-then.js';
-import { type Claim, type Claims } from './claims.js';
+import { ClaimedMessage } from './claimed-message.js';
+import { type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
 import {
   inauthentic,
@@ -19,16 +16,13 @@ import {
 } from './result.js';
 import { Verification } from './verification.js';
 
-type Digest = V1StringDigest | V2BodyDigest;
-
 /** Verifies here, with the app's public key. A body that comes in chunks is hashed as it arrives and never kept. */
 export class LocalVerification extends Verification {
   readonly #keys: PublicKeys | undefined;
   #key: KeyObject | undefined;
-  /** One for each live claim, once the body begins to arrive: what passed cannot be hashed later. */
-  #arriving: readonly Digest[] | undefined;
+  readonly #live: ClaimedMessage | undefined;
+  readonly #fallback: ClaimedMessage | undefined;
   #body: Uint8Array | undefined;
-  readonly #finished: string[] = [];
 
   constructor(
     settings: MAuthSettings,
@@ -39,12 +33,14 @@ export class LocalVerification extends Verification {
   ) {
     super(settings, head, claims, replays);
     this.#keys = keys;
+    const { live, fallback } = claims;
+    this.#live = live && head && new ClaimedMessage(live, head);
+    this.#fallback = fallback && head && new ClaimedMessage(fallback, head);
   }
 
   update(chunk: Uint8Array, isWhole?: boolean): void {
-    if (this.rejected) return;
-    this.#arriving ??= this.claims.live.map((claim) => digestOf(claim, this.head as MessageHead));
-    for (const digest of this.#arriving) digest.update(chunk, isWhole);
+    this.#live?.update(chunk, isWhole);
+    this.#fallback?.update(chunk, isWhole);
   }
 
   findKey(): MaybePromise<MAuthFailure | undefined> {
@@ -82,13 +78,13 @@ export class LocalVerification extends Verification {
 
   /** The first claim that holds, as a result. */
   #verify(key: KeyObject): MAuthResult | undefined {
-    const { live } = this.claims;
-    for (let index = 0; index < live.length; index++) {
-      const claim = live[index];
-      this.attemptClaim(claim);
-      if (holds(claim, this.head as MessageHead, this.#digest(index), key)) return this.accept(claim);
-    }
-    return undefined;
+    return this.#try(this.#live, key) ?? this.#try(this.#fallback, key);
+  }
+
+  #try(message: ClaimedMessage | undefined, key: KeyObject): MAuthResult | undefined {
+    if (!message) return undefined;
+    this.attemptClaim(message.claim);
+    return message.isSignedWith(key, this.#body) ? this.accept(message.claim) : undefined;
   }
 
   /** The signature does not match, but the app may have a new key. */
@@ -96,34 +92,4 @@ export class LocalVerification extends Verification {
     const newer = await this.#keys?.findNewer(this.appUuid, used).catch(() => undefined);
     return (newer && this.#verify(newer)) ?? this.refuse(this.claims.failure);
   }
-
-  /** Of the body, as the claim's version wants it. A whole body is not hashed for a V1 claim behind a V2 that holds. */
-  #digest(index: number): string {
-    return (this.#finished[index] ??= this.#finish(index));
-  }
-
-  #finish(index: number): string {
-    if (this.#arriving) return this.#arriving[index].digest();
-    const digest = digestOf(this.claims.live[index], this.head as MessageHead);
-    if (this.#body && this.#body.length > 0) digest.update(this.#body);
-    return digest.digest();
-  }
-}
-
-function digestOf({ version, appUuid, time }: Claim, head: MessageHead): Digest {
-  return version === 1 ? new V1StringDigest(v1Opening(head), v1Closing(appUuid, time)) : new V2BodyDigest();
-}
-
-/** Whether the claim's signature is one over this message: the canonical string, then those of other clients. */
-function holds(
-  { version, appUuid, time, signature }: Claim,
-  head: MessageHead,
-  digest: string,
-  key: KeyObject,
-): boolean {
-  if (version === 1) return verifyV1Digest(key, digest, signature);
-  const verify = (query?: string) =>
-    verifyV2(key, toBytes(v2Text(head, digest, appUuid, time, query)), signature);
-  if (verify()) return true;
-  return 'query' in head && dialectQueries(head.query).some((query) => verify(query));
 }

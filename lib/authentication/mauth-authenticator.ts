@@ -3,13 +3,13 @@ import { type PublicKeys } from '../keys/public-key-source.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
-import { isMethod, splitTarget } from '../protocol/request-target.js';
+import { isMethod, RequestLine, splitTarget } from '../protocol/request-target.js';
 import { isStatus } from '../protocol/string-to-sign.js';
 import { andThen, type MaybePromise } from './and-then.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
-import { RemoteVerification, type SplitRequest } from './remote-verification.js';
+import { RemoteVerification } from './remote-verification.js';
 import { ReplayProtection } from './replay-protection.js';
 import { type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
@@ -80,7 +80,7 @@ export class MAuthAuthenticator {
 
   /** Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else. */
   beginRequest({ method, url, headers }: RequestHead): Verification {
-    const head = requestHead(method, url);
+    const head = requestLine(method, url);
     const claims = readClaims(headers ?? {}, this.#settings);
     const replays = this.#replays?.concerns(method) ? this.#replays : undefined;
     if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims, replays);
@@ -99,10 +99,10 @@ export class MAuthAuthenticator {
   }
 }
 
-function requestHead(method: string, url: string | Uint8Array): SplitRequest | undefined {
+function requestLine(method: string, url: string | Uint8Array): RequestLine | undefined {
   if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;
   const target = splitTarget(bytesOfWireText(url));
-  return target && { method, ...target };
+  return target && new RequestLine(method, target);
 }
 
 /** "No bytes seen" is not "no body": what the headers announce must be there. */

@@ -1,7 +1,7 @@
 import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { textOfBytes } from '../protocol/byte-string.js';
-import { type MessageHead } from '../protocol/string-to-sign.js';
+import { type RequestLine } from '../protocol/request-target.js';
 import { type AuthenticationTicket, type AuthenticationTickets } from '../keys/authentication-tickets.js';
 import { type Claim, type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
@@ -14,9 +14,6 @@ import {
 } from './result.js';
 import { Verification } from './verification.js';
 
-/** A request whose method and target are in order. */
-export type SplitRequest = Extract<MessageHead, { method: string }>;
-
 /** Lets the MAuth service verify. The service wants the body itself, so it is kept. */
 export class RemoteVerification extends Verification {
   readonly #tickets: AuthenticationTickets;
@@ -25,7 +22,7 @@ export class RemoteVerification extends Verification {
   constructor(
     settings: MAuthSettings,
     tickets: AuthenticationTickets,
-    protected override readonly head: SplitRequest | undefined,
+    protected override readonly head: RequestLine | undefined,
     claims: Claims,
     replays?: ReplayProtection,
   ) {
@@ -46,9 +43,11 @@ export class RemoteVerification extends Verification {
   protected async verify(whole?: Uint8Array): Promise<MAuthResult> {
     const body = Buffer.concat(whole ? [whole] : this.#body).toString('base64');
     try {
-      for (const claim of this.claims.live) {
+      const { live, fallback } = this.claims;
+      for (const claim of [live, fallback]) {
+        if (!claim) continue;
         this.attemptClaim(claim);
-        const ticket = ticketOf(claim, this.head as SplitRequest, body);
+        const ticket = ticketOf(claim, this.head as RequestLine, body);
         if (!ticket) return this.refuse(inauthentic('malformed_request'));
         if (await this.#tickets.isAuthentic(ticket)) return this.accept(claim);
       }
@@ -62,7 +61,7 @@ export class RemoteVerification extends Verification {
 
 function ticketOf(
   claim: Claim,
-  { method, path, query }: SplitRequest,
+  { method, path, query }: RequestLine,
   body: string,
 ): AuthenticationTicket | undefined {
   // JSON carries text only: bytes that are none cannot be asked about without turning into other bytes.

@@ -60,6 +60,16 @@ export interface MAuthFailure {
   readonly code: MAuthFailureCode;
 }
 
+/** A message whose signature was verified. */
+export class Authentic implements MAuthIdentity {
+  readonly authentic = true;
+
+  constructor(
+    readonly appUuid: string,
+    readonly protocolVersion: MAuthIdentity['protocolVersion'],
+  ) {}
+}
+
 /** The outcome of an authentication. */
 export type MAuthResult = ({ readonly authentic: true } & MAuthIdentity) | MAuthFailure;
 

@@ -4,7 +4,7 @@ import { andThen, type MaybePromise } from './and-then.js';
 import { logAttempt, logFailure, logFallback } from './attempt-log.js';
 import { type Claim, type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
-import { inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
+import { Authentic, inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 
 /**
  * One message on its way through verification: headers, UUID, time, method and target are checked when it begins;
@@ -25,7 +25,7 @@ export abstract class Verification {
     private readonly replays?: ReplayProtection,
   ) {
     const { live, failure } = claims;
-    this.rejected = live.length === 0 ? failure : head ? undefined : inauthentic('malformed_request');
+    this.rejected = !live ? failure : head ? undefined : inauthentic('malformed_request');
   }
 
   /**
@@ -79,7 +79,7 @@ export abstract class Verification {
     const { version } = claim;
     this.#accepted = claim;
     if (this.#isFallback(version)) logFallback(this.settings);
-    return { authentic: true, appUuid: this.appUuid, protocolVersion: version };
+    return new Authentic(this.appUuid, version);
   }
 
   protected refuse(failure: MAuthFailure): MAuthFailure {

@@ -1,4 +1,6 @@
+import { type IncomingHttpHeaders } from 'node:http';
 import { type MaybePromise } from '../authentication/and-then.js';
+import { type RequestHead } from '../authentication/mauth-authenticator.js';
 import { type Verification } from '../authentication/verification.js';
 import { Exchange } from './exchange.js';
 import { type InboundOutcome } from './inbound-outcome.js';
@@ -6,11 +8,11 @@ import { type RequestReading } from './platform.js';
 import { type WireBody } from './wire-body.js';
 
 /** One request on its way in: what was found out about it so far. */
-export class Arrival extends Exchange {
+export class Arrival extends Exchange implements RequestHead {
   /** Path and query on the wire. */
   readonly sentTarget: string;
   /** Path and query that the signature covers: others where a proxy has rewritten them. */
-  target?: string;
+  url: string;
   /** Undefined while nobody has asked about a request without MAuth headers. */
   verification?: Verification;
   /** Undefined when the request has no body, or its body will not be looked at. */
@@ -26,5 +28,14 @@ export class Arrival extends Exchange {
   ) {
     super(request, response);
     this.sentTarget = reading.sentTarget(request);
+    this.url = this.sentTarget;
+  }
+
+  get method(): string {
+    return this.request.method ?? '';
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.request.headers;
   }
 }

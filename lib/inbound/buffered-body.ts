@@ -18,12 +18,15 @@ export function bufferedBody(request: IncomingMessage): BufferedBody | undefined
   if (request.readableDidRead) return undefined;
   // No public property tells that the end has been pushed while bytes are still to be read.
   const { ended } = (request as unknown as { _readableState: { ended: boolean } })._readableState;
-  if (request.readableLength === 0) return { chunks: [], ended };
+  if (request.readableLength === 0) return ended ? EMPTY : NOTHING_YET;
   const chunks: Buffer[] = [];
   for (let chunk = read(request); chunk !== null; chunk = read(request)) chunks.push(chunk);
   for (const chunk of chunks.toReversed()) request.unshift(chunk);
   return { chunks, ended };
 }
+
+const NOTHING_YET: BufferedBody = Object.freeze({ chunks: [], ended: false });
+const EMPTY: BufferedBody = Object.freeze({ chunks: [], ended: true });
 
 function read(request: IncomingMessage): Buffer | null {
   return request.read() as Buffer | null;

@@ -65,7 +65,7 @@ export class MAuthGuard implements CanActivate {
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
     if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) return true;
-    const outcome = this.authenticator.authenticate(request, { maxBodyBytes: policy.maxBodyBytes });
+    const outcome = this.authenticator.authenticate(request, policy);
     return andThen(outcome, (decided) => this.#judge(context, policy, decided));
   }
 

@@ -62,9 +62,8 @@ export class Reception {
   /** Begins to verify, unless that has been done. */
   verificationOf(arrival: Arrival): Verification {
     if (arrival.verification) return arrival.verification;
-    const { method = '', headers } = arrival.request;
-    arrival.target = this.#signedTarget(arrival);
-    const verification = this.#authenticator.beginRequest({ method, url: arrival.target, headers });
+    arrival.url = this.#signedTarget(arrival);
+    const verification = this.#authenticator.beginRequest(arrival);
     arrival.verification = verification;
     // Nothing is hashed, held or timed for a request that is known to fail.
     if (!verification.rejected && !hasNoBody(arrival.request)) this.#watchBody(arrival, verification);

@@ -131,9 +131,9 @@ export class RequestAuthenticator {
   }
 
   /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
-  #isAmbiguous({ request, reading, target = '' }: Arrival): boolean {
+  #isAmbiguous({ request, reading, url }: Arrival): boolean {
     if (this.#settings.pathPolicy !== 'strict') return false;
-    return isAmbiguousPath(target) || reading.routedTargets(request).some(isAmbiguousPath);
+    return isAmbiguousPath(url) || reading.routedTargets(request).some(isAmbiguousPath);
   }
 
   #bodyLost(arrival: Arrival): MAuthFailure {

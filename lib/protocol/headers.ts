@@ -12,17 +12,25 @@ export type HeaderFields =
   Readonly<Record<string, string | readonly string[] | undefined>> | Iterable<readonly [string, unknown]>;
 
 /** The values of one version's headers; undefined where a header is absent. */
-export interface HeaderPair {
+export class HeaderPair {
   authentication?: string;
   time?: string;
 }
 
+/** The MAuth headers of a message. */
+export class MAuthHeaders {
+  readonly v1 = new HeaderPair();
+  readonly v2 = new HeaderPair();
+}
+
 /** What an authentication header says. */
-export interface AuthenticationHeader {
-  /** As sent, in either case; undefined when none can be read. */
-  readonly appUuid?: string;
-  /** Decoded; undefined when it is not canonical base64. */
-  readonly signature?: Buffer;
+export class AuthenticationHeader {
+  constructor(
+    /** As sent, in either case; undefined when none can be read. */
+    readonly appUuid?: string,
+    /** Decoded; undefined when it is not canonical base64. */
+    readonly signature?: Buffer,
+  ) {}
 }
 
 /** The headers that a signature is sent in. */
@@ -36,17 +44,17 @@ export function writeHeaders(
   return { [authentication]: `${token} ${appUuid}:${signature.toString('base64')}${end}`, [timeName]: time };
 }
 
-const PLACES = new Map<string, readonly [MAuthVersion, keyof HeaderPair]>([
-  ['x-mws-authentication', [1, 'authentication']],
-  ['x-mws-time', [1, 'time']],
-  ['mcc-authentication', [2, 'authentication']],
-  ['mcc-time', [2, 'time']],
+const PLACES = new Map<string, readonly [keyof MAuthHeaders, keyof HeaderPair]>([
+  ['x-mws-authentication', ['v1', 'authentication']],
+  ['x-mws-time', ['v1', 'time']],
+  ['mcc-authentication', ['v2', 'authentication']],
+  ['mcc-time', ['v2', 'time']],
 ]);
 const LENGTHS = new Set([...PLACES.keys()].map((name) => name.length));
 
 /** Picks the MAuth headers of both versions in one pass; names are read in any case. */
-export function pickHeaders(headers: HeaderFields): Record<MAuthVersion, HeaderPair> {
-  const picked: Record<MAuthVersion, HeaderPair> = { 1: {}, 2: {} };
+export function pickHeaders(headers: HeaderFields): MAuthHeaders {
+  const picked = new MAuthHeaders();
   forEachField(headers, LENGTHS, (name, value) => pick(picked, name, value));
   return picked;
 }
@@ -75,13 +83,14 @@ export function forEachField(
   for (const name of Object.keys(headers)) if (lengths.has(name.length)) found(name, headers[name]);
 }
 
-function pick(picked: Record<MAuthVersion, HeaderPair>, name: string, value: unknown): void {
+function pick(picked: MAuthHeaders, name: string, value: unknown): void {
   const place = PLACES.get(name.toLowerCase());
   const text = place && oneLine(value);
   if (text === undefined) return;
-  const [version, part] = place as readonly [MAuthVersion, keyof HeaderPair];
-  const before = picked[version][part];
-  picked[version][part] = before === undefined ? text : `${before}, ${text}`;
+  const [version, part] = place as readonly [keyof MAuthHeaders, keyof HeaderPair];
+  const pair = picked[version];
+  const before = pair[part];
+  pair[part] = before === undefined ? text : `${before}, ${text}`;
 }
 
 /** Several lines become one as Node joins them; no header that MAuth accepts looks like that. */
@@ -95,6 +104,7 @@ function isIterable(headers: HeaderFields): headers is Iterable<readonly [string
   return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function';
 }
 
+const UNREADABLE = new AuthenticationHeader();
 const MAX_LENGTH = 2048; // A signature of 8,192 bits takes 1,368 characters.
 
 /** Reads an authentication header; anything that does not follow the grammar to the letter has no signature. */
@@ -103,11 +113,11 @@ export function readAuthentication(version: MAuthVersion, header: string): Authe
   const start = token.length + 1;
   const colon = start + APP_UUID_LENGTH;
   const appUuid = header.slice(start, colon);
-  if (!header.startsWith(`${token} `) || header[colon] !== ':' || !isAppUuid(appUuid)) return {};
-  if (!header.endsWith(end) || header.length > MAX_LENGTH) return { appUuid };
+  if (!header.startsWith(`${token} `) || header[colon] !== ':' || !isAppUuid(appUuid)) return UNREADABLE;
+  if (!header.endsWith(end) || header.length > MAX_LENGTH) return new AuthenticationHeader(appUuid);
   const base64 = header.slice(colon + 1, header.length - end.length);
   const signature = Buffer.from(base64, 'base64');
   // Buffer.from skips what it does not know; only text that comes back unchanged was base64 to the letter.
-  if (base64 === '' || signature.toString('base64') !== base64) return { appUuid };
-  return { appUuid, signature };
+  if (base64 === '' || signature.toString('base64') !== base64) return new AuthenticationHeader(appUuid);
+  return new AuthenticationHeader(appUuid, signature);
 }

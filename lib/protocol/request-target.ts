@@ -1,11 +1,23 @@
 import { type ByteString } from './byte-string.js';
 
 /** The target of a request, split at its first `?`; both parts as sent, nothing decoded. */
-export interface RequestTarget {
-  /** Starts with `/`. */
-  readonly path: ByteString;
-  /** Without its `?`; empty when there is none. */
-  readonly query: ByteString;
+export class RequestTarget {
+  constructor(
+    /** Starts with `/`. */
+    readonly path: ByteString,
+    /** Without its `?`; empty when there is none. */
+    readonly query: ByteString,
+  ) {}
+}
+
+/** A request, as far as its first line goes. */
+export class RequestLine extends RequestTarget {
+  constructor(
+    readonly method: string,
+    { path, query }: RequestTarget,
+  ) {
+    super(path, query);
+  }
 }
 
 const SPACE = 0x20;
@@ -35,8 +47,8 @@ export function splitTarget(target: ByteString): RequestTarget | undefined {
     if (character < SPACE || character === DELETE) return undefined;
     if (character === QUESTION_MARK && mark < 0) mark = at;
   }
-  if (mark < 0) return { path: target, query: '' };
-  return { path: target.slice(0, mark), query: target.slice(mark + 1) };
+  if (mark < 0) return new RequestTarget(target, '');
+  return new RequestTarget(target.slice(0, mark), target.slice(mark + 1));
 }
 
 /** Cuts scheme and authority off a URL that is about to be signed; an empty path becomes `/`. */

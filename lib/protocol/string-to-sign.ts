@@ -4,7 +4,7 @@ import { type ByteString, bytesOfText, toBytes } from './byte-string.js';
 import { canonicalQuery } from './canonical-query.js';
 import { MalformedMessageError } from './malformed-message.error.js';
 import { normalizePath } from './normalized-path.js';
-import { isMethod, originForm, splitTarget, type RequestTarget } from './request-target.js';
+import { isMethod, originForm, RequestLine, splitTarget } from './request-target.js';
 import { isTime } from './time.js';
 
 /** Version of the protocol: 1 = MWS, 2 = MWSV2. */
@@ -40,7 +40,7 @@ export interface ResponseMessage {
 export type SignableMessage = RequestMessage | ResponseMessage;
 
 /** What stands before the body in a string to sign. */
-export type MessageHead = ({ readonly method: string } & RequestTarget) | { readonly status: number };
+export type MessageHead = RequestLine | { readonly status: number };
 
 /**
  * The bytes that a signature is made over.
@@ -83,7 +83,7 @@ export function headOf(
       'url must be a path that starts with "/" or an absolute URL, without control characters.',
     );
   }
-  return { method: message.method, ...target };
+  return new RequestLine(message.method, target);
 }
 
 /** Whether the number can stand for the status of a response. */
