@@ -19,6 +19,8 @@ export class Arrival extends Exchange implements RequestHead {
   body?: WireBody;
   /** Somebody has read the body before it could be watched. */
   isBodyLost?: boolean;
+  /** The server has said that a route has the request. */
+  isRouted = false;
   /** Verification is done once, however many guards and doors ask. */
   outcome?: MaybePromise<InboundOutcome>;
 

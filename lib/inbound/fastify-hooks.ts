@@ -1,7 +1,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import { type Arrival } from './arrival.js';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
-import { requestNotes } from './request-notes.js';
 
 type Done = (error?: unknown) => void;
 type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
@@ -30,8 +30,6 @@ class FastifyExchange extends Exchange {
 
 /** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
 export class FastifyHooks implements RequestReading {
-  readonly #routed = requestNotes<IncomingMessage, true>();
-
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
   addHooks(instance: HookedInstance, entry: InboundEntry) {
     const enter = (exchange: Exchange, done: Done) => {
@@ -42,7 +40,7 @@ export class FastifyHooks implements RequestReading {
     instance.addHook('onRequest', ({ raw }, reply, done) => enter(new FastifyExchange(raw, reply), done));
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw }, reply, done) => {
-      if (!this.#routed.get(raw)) this.#routed.set(raw, true);
+      entry.route(raw);
       enter(new FastifyExchange(raw, reply), done);
     });
     return (request: IncomingMessage, response: ServerResponse, next: Done) =>
@@ -61,7 +59,7 @@ export class FastifyHooks implements RequestReading {
     return [this.routedTarget(request), this.sentTarget(request)];
   }
 
-  isRouted(request: IncomingMessage): boolean {
-    return this.#routed.get(request) === true;
+  isRouted({ isRouted }: Arrival): boolean {
+    return isRouted;
   }
 }

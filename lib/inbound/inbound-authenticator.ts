@@ -69,6 +69,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
     }
     platform.install({
       arrive: (exchange) => this.receive(platform, exchange),
+      route: (request) => this.route(request),
       ...(this.#standsInFront && {
         admit: (exchange: Exchange) => this.admits(exchange, platform.routedTarget(exchange.request)),
       }),

@@ -1,10 +1,13 @@
 import { type IncomingMessage } from 'node:http';
+import { type Arrival } from './arrival.js';
 import { type Exchange } from './exchange.js';
 
 /** What a platform calls for each request. */
 export interface InboundEntry {
   /** Before anything can read the request or rewrite its target. May be called more than once. */
   arrive(exchange: Exchange): void;
+  /** A route has the request now; for a server that does not write that down itself. */
+  route(request: IncomingMessage): void;
   /**
    * Before anything can answer the request; only where there is a door. Resolves to false when the door has
    * answered: then nothing else may run. May be called more than once.
@@ -19,7 +22,7 @@ export interface RequestReading {
   /** Every path and query that a router may go by, at the moment or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
   /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
-  isRouted(request: IncomingMessage): boolean;
+  isRouted(arrival: Arrival): boolean;
 }
 
 /** What differs between Express and Fastify. */

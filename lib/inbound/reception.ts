@@ -59,6 +59,11 @@ export class Reception {
     this.#onArrival?.(arrival);
   }
 
+  route(request: IncomingMessage): void {
+    const arrival = this.#arrivals.get(request);
+    if (arrival) arrival.isRouted = true;
+  }
+
   /** Begins to verify, unless that has been done. */
   verificationOf(arrival: Arrival): Verification {
     if (arrival.verification) return arrival.verification;

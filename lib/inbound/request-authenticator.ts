@@ -1,3 +1,4 @@
+import { type IncomingMessage } from 'node:http';
 import { andThen, type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
@@ -38,6 +39,11 @@ export class RequestAuthenticator {
   /** A request comes in: from now on its body is watched. Does nothing for a request that has come in already. */
   receive(reading: RequestReading, exchange: Exchange): void {
     this.#reception.receive(reading, exchange);
+  }
+
+  /** A route has the request: from now on handlers and guards see to its body. */
+  route(request: IncomingMessage): void {
+    this.#reception.route(request);
   }
 
   /**
@@ -147,7 +153,7 @@ export class RequestAuthenticator {
 
   /** A parser waits for a body that does not come, and nobody else will answer. */
   #stalled(arrival: Arrival): void {
-    if (arrival.outcome || arrival.reading.isRouted(arrival.request)) return;
+    if (arrival.outcome || arrival.reading.isRouted(arrival)) return;
     const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
     arrival.outcome = failure;
     arrival.body?.discard();

@@ -44,11 +44,12 @@ export function ratio(above, below) {
  *
  * @param candidates names with functions that give figures, such as `{ rate, cpu }`
  * @param leads rounds in front that do not count: until the code of all candidates has been compiled
+ * @param results of the same candidates before, which these are added to
  * @returns for each name the samples of each of its figures
  */
-export async function interleave(candidates, rounds, leads = 0) {
+export async function interleave(candidates, rounds, leads = 0, results = {}) {
   const names = Object.keys(candidates);
-  const results = Object.fromEntries(names.map((name) => [name, {}]));
+  for (const name of names) results[name] ??= {};
   for (let round = -leads; round < rounds; round++) {
     for (const name of shuffled(names)) {
       const figures = await candidates[name]();
