@@ -7,5 +7,10 @@ export type MaybePromise<T> = T | Promise<T>;
  * @param value made by this package: a user's promise may be of another make, and would not be waited for
  */
 export function andThen<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
+  return isPromise(value) ? value.then(next) : next(value);
+}
+
+/** By what it can do: a library may have put a class of its own in the place of `Promise`. */
+export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }

@@ -24,10 +24,10 @@ export class Claims {
     /** The version that is tried first, and the app it names; for the log. */
     readonly version?: MAuthVersion,
     readonly appUuid?: string,
-    /** What may be verified; undefined when the message is inauthentic whatever its signatures are. */
-    readonly live?: Claim,
+    /** What is verified first; undefined when the message is inauthentic whatever its signatures are. */
+    readonly first?: Claim,
     /** What is verified if that does not hold. */
-    readonly fallback?: Claim,
+    readonly second?: Claim,
   ) {}
 }
 
@@ -37,8 +37,8 @@ type ClaimRules = Pick<
 >;
 
 // One for all messages: most of them need it in case their signature does not match, and have one that does.
-const MISMATCH = Object.freeze(inauthentic('signature_mismatch'));
-const UNSIGNED = new Claims(Object.freeze(inauthentic('missing_headers')));
+const MISMATCH = inauthentic('signature_mismatch');
+const UNSIGNED = new Claims(inauthentic('missing_headers'));
 
 /** Reads the headers of a message. A version counts as present when its authentication header is, even if empty. */
 export function readClaims(headers: HeaderFields, rules: ClaimRules): Claims {

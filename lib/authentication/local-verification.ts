@@ -3,7 +3,7 @@ import { type PublicKeys } from '../keys/public-key-source.js';
 import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
-import { type MaybePromise } from './and-then.js';
+import { isPromise, type MaybePromise } from './and-then.js';
 import { ClaimedMessage } from './claimed-message.js';
 import { type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
@@ -20,8 +20,8 @@ import { Verification } from './verification.js';
 export class LocalVerification extends Verification {
   readonly #keys: PublicKeys | undefined;
   #key: KeyObject | undefined;
-  readonly #live: ClaimedMessage | undefined;
-  readonly #fallback: ClaimedMessage | undefined;
+  readonly #first: ClaimedMessage | undefined;
+  readonly #second: ClaimedMessage | undefined;
   #body: Uint8Array | undefined;
 
   constructor(
@@ -33,14 +33,14 @@ export class LocalVerification extends Verification {
   ) {
     super(settings, head, claims, replays);
     this.#keys = keys;
-    const { live, fallback } = claims;
-    this.#live = live && head && new ClaimedMessage(live, head);
-    this.#fallback = fallback && head && new ClaimedMessage(fallback, head);
+    const { first, second } = claims;
+    this.#first = first && head && new ClaimedMessage(first, head);
+    this.#second = second && head && new ClaimedMessage(second, head);
   }
 
   update(chunk: Uint8Array, isWhole?: boolean): void {
-    this.#live?.update(chunk, isWhole);
-    this.#fallback?.update(chunk, isWhole);
+    this.#first?.update(chunk, isWhole);
+    this.#second?.update(chunk, isWhole);
   }
 
   findKey(): MaybePromise<MAuthFailure | undefined> {
@@ -49,7 +49,7 @@ export class LocalVerification extends Verification {
     if (!this.#keys) return this.refuse(undecided('not_configured'));
     try {
       const key = this.#keys.find(this.appUuid);
-      if (!(key instanceof Promise)) return this.#found(key);
+      if (!isPromise(key)) return this.#found(key);
       return key.then(
         (found) => this.#found(found),
         (error) => this.#notFound(error),
@@ -78,7 +78,7 @@ export class LocalVerification extends Verification {
 
   /** The first claim that holds, as a result. */
   #verify(key: KeyObject): MAuthResult | undefined {
-    return this.#try(this.#live, key) ?? this.#try(this.#fallback, key);
+    return this.#try(this.#first, key) ?? this.#try(this.#second, key);
   }
 
   #try(message: ClaimedMessage | undefined, key: KeyObject): MAuthResult | undefined {

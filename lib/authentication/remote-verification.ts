@@ -43,8 +43,8 @@ export class RemoteVerification extends Verification {
   protected async verify(whole?: Uint8Array): Promise<MAuthResult> {
     const body = Buffer.concat(whole ? [whole] : this.#body).toString('base64');
     try {
-      const { live, fallback } = this.claims;
-      for (const claim of [live, fallback]) {
+      const { first, second } = this.claims;
+      for (const claim of [first, second]) {
         if (!claim) continue;
         this.attemptClaim(claim);
         const ticket = ticketOf(claim, this.head as RequestLine, body);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { type MAuthReplayStore, type MAuthSettings } from '../mauth.options.js';
+import { type MaybePromise } from './and-then.js';
 import { inauthentic, undecided, type MAuthFailure } from './result.js';
 import { ReplayMemory } from './replay-memory.js';
 
@@ -36,7 +37,7 @@ export class ReplayProtection {
   }
 
   /** Why a request with this signature, which has been verified, is refused; undefined = it is the first one. */
-  check(signature: Uint8Array): Verdict | Promise<Verdict> {
+  check(signature: Uint8Array): MaybePromise<Verdict> {
     // As bytes: base64 can be spelled in several ways, and only the bytes were verified.
     const key = this.#prefix + createHash('sha256').update(signature).digest('base64url');
     if (!(this.#store instanceof ReplayMemory)) return this.#ask(this.#store, key);

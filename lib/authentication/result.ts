@@ -74,9 +74,9 @@ export class Authentic implements MAuthIdentity {
 export type MAuthResult = ({ readonly authentic: true } & MAuthIdentity) | MAuthFailure;
 
 export function inauthentic(code: MAuthInauthenticCode): MAuthFailure {
-  return { authentic: false, status: 401, code };
+  return Object.freeze({ authentic: false, status: 401, code });
 }
 
 export function undecided(code: MAuthUndecidedCode): MAuthFailure {
-  return { authentic: false, status: 503, code };
+  return Object.freeze({ authentic: false, status: 503, code });
 }

@@ -24,8 +24,8 @@ export abstract class Verification {
     /** Undefined when the message may come as often as it likes. */
     private readonly replays?: ReplayProtection,
   ) {
-    const { live, failure } = claims;
-    this.rejected = !live ? failure : head ? undefined : inauthentic('malformed_request');
+    const { first, failure } = claims;
+    this.rejected = !first ? failure : head ? undefined : inauthentic('malformed_request');
   }
 
   /**
@@ -51,7 +51,7 @@ export abstract class Verification {
     return this.replays ? andThen(result, (verified) => this.#onlyOnce(verified)) : result;
   }
 
-  /** Whether one of the live claims holds, as the result. */
+  /** Whether one of the claims holds, as the result. */
   protected abstract verify(body?: Uint8Array): MaybePromise<MAuthResult>;
 
   /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
@@ -60,7 +60,7 @@ export abstract class Verification {
     return this.refuse(undecided('body_unavailable'));
   }
 
-  /** The app that the live claims name, in lower case. */
+  /** The app that the claims name, in lower case. */
   protected get appUuid(): string {
     return this.claims.appUuid?.toLowerCase() ?? '';
   }

@@ -25,8 +25,6 @@ export interface MAuthDoorMiddleware {
 const READING: RequestReading = {
   sentTarget: ({ originalUrl, url }: MountedRequest) => originalUrl ?? url ?? '',
   routedTargets: ({ originalUrl, url = '' }: MountedRequest) => [originalUrl ?? url, url],
-  // The door asks at once, so nobody else has to answer for a body that does not come.
-  isRouted: () => true,
 };
 
 /**

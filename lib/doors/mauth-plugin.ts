@@ -26,7 +26,6 @@ async function register(instance: PluggableFastify, options: MAuthPluginOptions)
   const middleware = hooks.addHooks(instance, {
     // The door does it, for requests that are not exempt.
     arrive: () => undefined,
-    route: () => undefined,
     admit: (exchange) => door.admits(exchange, hooks.routedTarget(exchange.request)),
   });
   // The middleware of `@fastify/middie` runs in a hook of its own, which may be older than ours.

@@ -1,3 +1,4 @@
+import { type MaybePromise } from '../authentication/and-then.js';
 import { assembleParts, type OwnParts } from '../authentication/authenticator-parts.js';
 import { MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { Door } from '../inbound/door.js';
@@ -45,7 +46,7 @@ export class StandaloneDoor {
    *
    * @param target path and query that `exempt` is about
    */
-  admits(exchange: Exchange, target: string): boolean | Promise<boolean> {
+  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
     return this.#door.admits(exchange, target);
   }
 

@@ -19,7 +19,7 @@ export class Arrival extends Exchange implements RequestHead {
   body?: WireBody;
   /** Somebody has read the body before it could be watched. */
   isBodyLost?: boolean;
-  /** The server has said that a route has the request. */
+  /** The server has said that a route has the request: handlers and guards see to its body. */
   isRouted = false;
   /** Verification is done once, however many guards and doors ask. */
   outcome?: MaybePromise<InboundOutcome>;

@@ -29,7 +29,7 @@ export class Door {
    *
    * @param target path and query as the application routes them
    */
-  admits(exchange: Exchange, target: string): boolean | Promise<boolean> {
+  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
     return this.#admitted.has(exchange.request) || this.#exempt.has(target) || this.#ask(exchange);
   }
 

@@ -1,6 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
-import { type Arrival } from './arrival.js';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
 
@@ -49,8 +48,8 @@ export class ExpressPlatform implements InboundPlatform {
     return [this.routedTarget(request)];
   }
 
-  isRouted({ request }: Arrival): boolean {
-    return (request as ExpressRequest).route !== undefined;
+  isRouted(request: ExpressRequest): boolean {
+    return request.route !== undefined;
   }
 
   hasEarlierRoutes(): boolean {

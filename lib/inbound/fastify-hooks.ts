@@ -1,5 +1,4 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
-import { type Arrival } from './arrival.js';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
 
@@ -32,16 +31,15 @@ class FastifyExchange extends Exchange {
 export class FastifyHooks implements RequestReading {
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
   addHooks(instance: HookedInstance, entry: InboundEntry) {
-    const enter = (exchange: Exchange, done: Done) => {
-      entry.arrive(exchange);
+    const enter = (exchange: Exchange, done: Done, isRouted?: boolean) => {
+      entry.arrive(exchange, isRouted);
       if (entry.admit) passDoor(entry.admit(exchange), done, done);
       else done();
     };
     instance.addHook('onRequest', ({ raw }, reply, done) => enter(new FastifyExchange(raw, reply), done));
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw }, reply, done) => {
-      entry.route(raw);
-      enter(new FastifyExchange(raw, reply), done);
+      enter(new FastifyExchange(raw, reply), done, true);
     });
     return (request: IncomingMessage, response: ServerResponse, next: Done) =>
       enter(new Exchange(request, response), next);
@@ -57,9 +55,5 @@ export class FastifyHooks implements RequestReading {
 
   routedTargets(request: MiddieRequest): readonly string[] {
     return [this.routedTarget(request), this.sentTarget(request)];
-  }
-
-  isRouted({ isRouted }: Arrival): boolean {
-    return isRouted;
   }
 }

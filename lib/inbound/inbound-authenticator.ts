@@ -1,5 +1,6 @@
 import { Injectable, type HttpServer } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { Door } from './door.js';
@@ -48,7 +49,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
    *
    * @param target path and query as the application routes them
    */
-  admits(exchange: Exchange, target: string): boolean | Promise<boolean> {
+  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
     return this.#door.admits(exchange, target);
   }
 
@@ -68,8 +69,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
       );
     }
     platform.install({
-      arrive: (exchange) => this.receive(platform, exchange),
-      route: (request) => this.route(request),
+      arrive: (exchange, isRouted) => this.receive(platform, exchange, isRouted),
       ...(this.#standsInFront && {
         admit: (exchange: Exchange) => this.admits(exchange, platform.routedTarget(exchange.request)),
       }),

@@ -1,18 +1,20 @@
 import { type IncomingMessage } from 'node:http';
-import { type Arrival } from './arrival.js';
+import { type MaybePromise } from '../authentication/and-then.js';
 import { type Exchange } from './exchange.js';
 
 /** What a platform calls for each request. */
 export interface InboundEntry {
-  /** Before anything can read the request or rewrite its target. May be called more than once. */
-  arrive(exchange: Exchange): void;
-  /** A route has the request now; for a server that does not write that down itself. */
-  route(request: IncomingMessage): void;
+  /**
+   * Before anything can read the request or rewrite its target. May be called more than once.
+   *
+   * @param isRouted a route has the request now, and the server does not write that down itself
+   */
+  arrive(exchange: Exchange, isRouted?: boolean): void;
   /**
    * Before anything can answer the request; only where there is a door. Resolves to false when the door has
    * answered: then nothing else may run. May be called more than once.
    */
-  admit?(exchange: Exchange): boolean | Promise<boolean>;
+  admit?(exchange: Exchange): MaybePromise<boolean>;
 }
 
 /** What servers write down about a request, each in its own way. */
@@ -22,7 +24,7 @@ export interface RequestReading {
   /** Every path and query that a router may go by, at the moment or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
   /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
-  isRouted(arrival: Arrival): boolean;
+  isRouted?(request: IncomingMessage): boolean;
 }
 
 /** What differs between Express and Fastify. */
@@ -37,7 +39,7 @@ export interface InboundPlatform extends RequestReading {
 
 /** Runs `next` unless the door has answered, or `failed` if there was an error. */
 export function passDoor(
-  admitted: boolean | Promise<boolean>,
+  admitted: MaybePromise<boolean>,
   next: () => void,
   failed: (error: unknown) => void,
 ): void {

@@ -49,19 +49,12 @@ export class Reception {
     return this.#arrivals.get(request);
   }
 
-  /** Headers and time of a signed request are read now. Does nothing for a request that has come in already. */
-  receive(reading: RequestReading, exchange: Exchange): void {
-    const { request } = exchange;
-    if (this.#arrivals.get(request)) return;
-    const arrival = new Arrival(exchange, reading);
-    this.#arrivals.set(request, arrival);
-    if (isSigned(request)) this.verificationOf(arrival);
-    this.#onArrival?.(arrival);
-  }
-
-  route(request: IncomingMessage): void {
-    const arrival = this.#arrivals.get(request);
-    if (arrival) arrival.isRouted = true;
+  /** Headers and time of a signed request are read now. Does so once, however often a request comes in. */
+  receive(reading: RequestReading, exchange: Exchange, isRouted = false): void {
+    const known = this.#arrivals.get(exchange.request);
+    const arrival = known ?? new Arrival(exchange, reading);
+    if (isRouted) arrival.isRouted = true;
+    if (!known) this.#begin(arrival);
   }
 
   /** Begins to verify, unless that has been done. */
@@ -73,6 +66,13 @@ export class Reception {
     // Nothing is hashed, held or timed for a request that is known to fail.
     if (!verification.rejected && !hasNoBody(arrival.request)) this.#watchBody(arrival, verification);
     return verification;
+  }
+
+  #begin(arrival: Arrival): void {
+    const { request } = arrival;
+    this.#arrivals.set(request, arrival);
+    if (isSigned(request)) this.verificationOf(arrival);
+    this.#onArrival?.(arrival);
   }
 
   #signedTarget({ request, sentTarget }: Arrival): string {

@@ -1,5 +1,4 @@
-import { type IncomingMessage } from 'node:http';
-import { andThen, type MaybePromise } from '../authentication/and-then.js';
+import { andThen, isPromise, type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
@@ -37,13 +36,8 @@ export class RequestAuthenticator {
   }
 
   /** A request comes in: from now on its body is watched. Does nothing for a request that has come in already. */
-  receive(reading: RequestReading, exchange: Exchange): void {
-    this.#reception.receive(reading, exchange);
-  }
-
-  /** A route has the request: from now on handlers and guards see to its body. */
-  route(request: IncomingMessage): void {
-    this.#reception.route(request);
+  receive(reading: RequestReading, exchange: Exchange, isRouted?: boolean): void {
+    this.#reception.receive(reading, exchange, isRouted);
   }
 
   /**
@@ -90,7 +84,7 @@ export class RequestAuthenticator {
   #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
     try {
       const outcome = this.#verify(arrival, maxBodyBytes);
-      if (!(outcome instanceof Promise)) return this.#settle(arrival, outcome);
+      if (!isPromise(outcome)) return this.#settle(arrival, outcome);
       return outcome
         .then((late) => this.#settle(arrival, late))
         .catch((error: Error) => this.#failed(arrival, error));
@@ -153,7 +147,7 @@ export class RequestAuthenticator {
 
   /** A parser waits for a body that does not come, and nobody else will answer. */
   #stalled(arrival: Arrival): void {
-    if (arrival.outcome || arrival.reading.isRouted(arrival)) return;
+    if (arrival.outcome || arrival.isRouted || arrival.reading.isRouted?.(arrival.request)) return;
     const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
     arrival.outcome = failure;
     arrival.body?.discard();

@@ -1,4 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type MaybePromise } from '../authentication/and-then.js';
 import { contentLength, isGone, type Exchange } from './exchange.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
 import { type BodyFailure } from './inbound-outcome.js';
@@ -16,7 +17,7 @@ export interface WireBodyOptions {
   readonly budget: HeldBytesBudget;
   /** Largest body that is held or kept unless `hold` says otherwise, in bytes. */
   readonly maxHeldBytes: number;
-  /** How long the body may take to arrive, in milliseconds from now. */
+  /** How long the body may take to arrive, in milliseconds. */
   readonly timeoutMs: number;
   /** The time is over, and nobody waits for `hold()`. */
   readonly onStall: (request: IncomingMessage) => void;
@@ -104,7 +105,8 @@ export class WireBody {
    *
    * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
    */
-  hold(maxBytes?: number): BodyFailure | undefined | Promise<BodyFailure | undefined> {
+  hold(maxBytes?: number): MaybePromise<BodyFailure | undefined> {
+    if (isGone(this.#response)) this.#fail(ABORTED);
     if (this.#failure) return this.#failure;
     // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
     const isHeld = !this.#isComplete || !this.#request.readableDidRead;
@@ -204,10 +206,10 @@ export class WireBody {
   }
 
   #observe(bytes: Uint8Array): void {
-    if (this.#failure) return;
+    if (this.#failure || bytes.length === 0) return;
     if (!this.#kept) {
       const isFirst = this.#received === bytes.length;
-      this.#isWhole = isFirst && bytes.length > 0 && bytes.length === contentLength(this.#request);
+      this.#isWhole = isFirst && bytes.length === contentLength(this.#request);
       this.#reader.update(bytes, this.#isWhole);
     } else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
     else if (!this.#kept.append(bytes)) this.#fail(BUDGET_FULL);

@@ -39,7 +39,7 @@ export async function fetchBody(
   const limit = isAtHand(init.body) ? Infinity : maxBytes;
   try {
     const reading = { maxBytes: limit, signal: signal ?? new AbortController().signal };
-    const source = isForm(request, init.body) ? Readable.from(chunksOf(request.body)) : request.body;
+    const source = isForm(request, init.body) ? formReadable(request.body) : request.body;
     return { request, body: { bytes: await streamBytes(source, reading), isStream } };
   } catch (error) {
     signal?.throwIfAborted();
@@ -54,12 +54,19 @@ function isForm({ headers }: Request, body: unknown): boolean {
 }
 
 /**
- * Whoever stops reading these leaves the stream as it is: cancelling that of a form makes Node 24 fail in the
- * background, which ends the process. A form is in memory anyway.
+ * Whoever stops reading this leaves the stream as it is: cancelling that of a form makes Node 24 fail in the
+ * background, which ends the process. Whether the form of a `Request` came as one cannot be seen.
  */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+function formReadable(stream: ReadableStream<Uint8Array>): Readable {
   const reader = stream.getReader();
-  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+  return new Readable({
+    read() {
+      reader.read().then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+  });
 }
 
 /** fetch makes text such as "[object Object]" of anything that it does not know. */

@@ -304,6 +304,25 @@ describe('A response', () => {
   });
 });
 
+describe('A library that puts a class of its own in the place of Promise', () => {
+  const { Promise: own } = globalThis;
+  afterEach(() => {
+    globalThis.Promise = own;
+  });
+
+  it.each(VERSIONS)('leaves the answer to %s as it is', async (_, version) => {
+    globalThis.Promise = class extends own<never> {} as unknown as PromiseConstructor;
+    const findPublicKey = async (asked: string) => (asked === alice.appUuid ? alice.publicKey : undefined);
+    const { authenticator } = createWorld({ findPublicKey });
+    const headers = signedHeaders(version, alice);
+    expect(await authenticator.authenticateRequest({ ...REQUEST, headers })).toEqual(
+      accepted(alice, version),
+    );
+    const forged = { ...REQUEST, headers, body: '{ }' };
+    expect(await authenticator.authenticateRequest(forged)).toEqual(refused('signature_mismatch'));
+  });
+});
+
 describe('An authenticator without a source of keys is a configuration error that names the remedy', () => {
   const options = { appUuid: alice.appUuid, privateKey: alice.privateKeyPem };
 

@@ -217,9 +217,10 @@ describe.each(APPLICATIONS)('Limits of bodies for %s', (name, { parsesFirst, sta
 
   describe('a caller that goes away while its key is looked up', () => {
     it.each([
-      ['with all of its body sent', 1000],
-      ['with a part of its body sent', 2000],
-    ])('%s leaves nothing behind', async (_, announced) => {
+      ['with all of its body sent', OCTETS, bytes(1000), 1000],
+      ['with a part of its body sent', OCTETS, bytes(1000), 2000],
+      ['with all of its body sent and parsed', JSON_TYPE, Buffer.from('{"a":1}'), 7],
+    ])('%s leaves nothing behind', async (_, type, body, announced) => {
       let isAsked = false;
       const findPublicKey = async () => {
         isAsked = true;
@@ -229,9 +230,9 @@ describe.each(APPLICATIONS)('Limits of bodies for %s', (name, { parsesFirst, sta
       const app = await start({ options: { findPublicKey } });
       const { port, deliveries } = app;
       const connection = await connected(port);
-      const signature = await signatureOf({ path: '/ignore', body: bytes(1000) });
-      await connection.writeHead('POST /ignore', { ...OCTETS, ...signature, 'content-length': announced });
-      await connection.write(bytes(1000));
+      const signature = await signatureOf({ path: '/ignore', body });
+      await connection.writeHead('POST /ignore', { ...type, ...signature, 'content-length': announced });
+      await connection.write(body);
       await eventually(() => expect(isAsked).toBe(true));
       await new Promise((resolve) => setTimeout(resolve, 100)); // for what was sent to come in
       connection.destroy();

@@ -384,6 +384,17 @@ describe('signedFetch', () => {
       controller.abort(reason);
       expect(await failureOf(pending)).toBe(reason);
     });
+
+    it('what is cancelled while a form is read that somebody else sends on', async () => {
+      const controller = new AbortController();
+      const body = new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('--limit')) });
+      const headers = { 'content-type': 'multipart/form-data; boundary=limit' };
+      const init = { method: 'POST', headers, body, duplex: 'half', signal: controller.signal };
+      const pending = mauthFetch()(new Request(at('/a'), init as RequestInit));
+      await sleep(20);
+      controller.abort();
+      expect(await failureOf(pending)).toMatchObject({ name: 'AbortError' });
+    });
   });
 
   it('can be cancelled while it waits for the answer, by a signal of the Request too', async () => {

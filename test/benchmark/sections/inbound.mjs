@@ -58,9 +58,9 @@ const KINDS = {
 };
 
 // Short turns, so that what else the machine does meets all variants alike; as many leading rounds as it takes until
-// Express, the slower to be compiled, is no longer getting faster; and new processes now and then, for of two that do
+// what has the most code to be compiled is no longer getting faster; and new processes now and then, for of two that do
 // the same one may be faster for as long as it lives.
-const SHORT_TURNS = { seconds: 0.4, lead: 0.2, rounds: 6, leads: 7, starts: 3 };
+const SHORT_TURNS = { seconds: 0.4, lead: 0.2, rounds: 9, leads: 12, starts: 2 };
 const LONG_TURNS = { seconds: 0.8, lead: 0.5, rounds: 3, leads: 1, starts: 1 };
 
 export const title = 'Inbound';
