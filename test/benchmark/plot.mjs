@@ -48,18 +48,12 @@ function groupBy(rows, nameOf) {
   return groups;
 }
 
-function barOf(y, { guard, relative, rate }) {
+function barOf(y, { guard, relative }) {
   const width = Math.max(1, Math.min(1.08, relative) * SCALE);
   return [
     text(LABEL - 8, y + BAR - 2, guard, 'label'),
     `<rect class="${kindOf(guard)}" x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>`,
-    text(
-      LABEL + width + 6,
-      y + BAR - 2,
-      `${(relative * 100).toFixed(0)} %`,
-      'value',
-      `${Math.round(rate)}/s`,
-    ),
+    text(LABEL + width + 6, y + BAR - 2, `${(relative * 100).toFixed(0)} %`, 'value'),
   ];
 }
 
@@ -71,9 +65,8 @@ function gridLine(part, top, bottom) {
   ];
 }
 
-function text(x, y, content, style, tooltip) {
-  const title = tooltip ? `<title>${escaped(tooltip)}</title>` : '';
-  return `<text class="${style}" x="${Number(x.toFixed(1))}" y="${y}">${title}${escaped(content)}</text>`;
+function text(x, y, content, style) {
+  return `<text class="${style}" x="${Number(x.toFixed(1))}" y="${y}">${escaped(content)}</text>`;
 }
 
 function escaped(content) {

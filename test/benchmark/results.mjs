@@ -103,14 +103,14 @@ function summary({ inbound }) {
     ...Object.fromEntries(
       kinds.map((kind) => {
         const row = rows.find((one) => one.guard === guard && `${one.platform}, ${one.request}` === kind);
-        return [kind, row ? `${cell(Math.round(row.rate))} (${Math.round(row.relative * 100)} %)` : '–'];
+        return [kind, row ? `${Math.round(row.relative * 100)} %` : '–'];
       }),
     ),
   }));
   const columns = { guard: '', ...Object.fromEntries(kinds.map((kind) => [kind, kind])) };
   return [
     `![Requests a second, relative to an application without a guard](${PLOT})`,
-    `[All figures](${PAGE}), measured by \`npm run bench\`. Requests a second, and how many percent that is of an application without a guard (${machineOf(inbound)}):`,
+    `[All figures](${PAGE}), measured by \`npm run bench\`. Requests a second, in percent of an application without a guard (${machineOf(inbound)}):`,
     markdownTable(columns, summarised),
   ].join('\n\n');
 }
