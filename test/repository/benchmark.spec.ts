@@ -31,7 +31,7 @@ describe('The benchmark', () => {
       import { documents } from './test/benchmark/results.mjs';
       console.log(JSON.stringify(await documents(${JSON.stringify({ inbound: section })})));
     `) as Record<string, string>;
-    expect(documents['README.md']).toContain('| MAuth <V2> | 7,000 (70 %) |');
+    expect(documents['README.md']).toMatch(/^\| MAuth <V2> +\| 70 % +\|/m);
     expect(documents['test/benchmark/results/throughput.svg']).toMatch(
       /MAuth &lt;V2&gt;<\/text>\n<rect class="ours"/,
     );
