@@ -4,7 +4,7 @@ export type MaybePromise<T> = T | Promise<T>;
 /**
  * Goes on with a value now if it is at hand, and else when it comes.
  *
- * @param value made by this package: a user's promise may be of another make, and would not be waited for
+ * @param value made by this package, so that its `then` can be relied on
  */
 export function andThen<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return isPromise(value) ? value.then(next) : next(value);

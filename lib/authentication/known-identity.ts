@@ -1,4 +1,4 @@
-import { type MAuthIdentity } from './result.js';
+import { Identity, type MAuthIdentity } from './result.js';
 
 // By a global name: the CommonJS and the ES module copy of this package must find each other's identities.
 const IDENTITY = Symbol.for('nestjs-mauth:identity');
@@ -13,13 +13,6 @@ export function knownIdentity(message: object): MAuthIdentity | undefined {
 /** Notes who signed the message; nothing but this package may. */
 export function rememberIdentity(message: object, { appUuid, protocolVersion }: MAuthIdentity): void {
   Object.defineProperty(message, IDENTITY, new Hidden(Object.freeze(new Identity(appUuid, protocolVersion))));
-}
-
-class Identity implements MAuthIdentity {
-  constructor(
-    readonly appUuid: string,
-    readonly protocolVersion: MAuthIdentity['protocolVersion'],
-  ) {}
 }
 
 /** Descriptor of a property that can be replaced, and is neither listed nor written to. */

@@ -6,6 +6,13 @@ export interface MAuthIdentity {
   readonly protocolVersion: 1 | 2;
 }
 
+export class Identity implements MAuthIdentity {
+  constructor(
+    readonly appUuid: string,
+    readonly protocolVersion: MAuthIdentity['protocolVersion'],
+  ) {}
+}
+
 /** Why a message is inauthentic (401). For the log; the caller never learns it. */
 export type MAuthInauthenticCode =
   /** No MAuth header at all. */
@@ -61,13 +68,8 @@ export interface MAuthFailure {
 }
 
 /** A message whose signature was verified. */
-export class Authentic implements MAuthIdentity {
+export class Authentic extends Identity {
   readonly authentic = true;
-
-  constructor(
-    readonly appUuid: string,
-    readonly protocolVersion: MAuthIdentity['protocolVersion'],
-  ) {}
 }
 
 /** The outcome of an authentication. */

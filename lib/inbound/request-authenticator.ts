@@ -35,7 +35,11 @@ export class RequestAuthenticator {
     this.#reception = new Reception(settings, authenticator, (arrival) => this.#stalled(arrival), onArrival);
   }
 
-  /** A request comes in: from now on its body is watched. Does nothing for a request that has come in already. */
+  /**
+   * A request comes in: from now on its body is watched. May be called again, and then notes `isRouted` and no more.
+   *
+   * @param isRouted a route has the request now
+   */
   receive(reading: RequestReading, exchange: Exchange, isRouted?: boolean): void {
     this.#reception.receive(reading, exchange, isRouted);
   }
