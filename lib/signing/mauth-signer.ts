@@ -1,4 +1,4 @@
-import { type KeyObject } from 'node:crypto';
+import { KeyObject } from 'node:crypto';
 import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSignVersions } from '../mauth.options.js';
 import { parseSignVersions, resolveSettings } from '../mauth.settings.js';
@@ -66,7 +66,7 @@ export class MAuthSigner {
     this.#now = now;
     this.#key = loadPrivateKey(options);
     // Whoever awaits the key gets the error; until then it must not end the process.
-    if (this.#key instanceof Promise) this.#key.catch(() => undefined);
+    if (this.#key && !(this.#key instanceof KeyObject)) this.#key.catch(() => undefined);
   }
 
   /** Whether there is a private key to sign with; without one every signature fails with `no_private_key`. */
@@ -100,7 +100,7 @@ export class MAuthSigner {
   }
 
   async #sign(message: RequestToSign | ResponseToSign, body: MessageBody, overrides: SignOverrides = {}) {
-    const key = this.#key instanceof Promise ? await this.#key : this.#key;
+    const key = this.#key instanceof KeyObject ? this.#key : await this.#key;
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
     const { head, bytes, time } = this.#checked(message, body, overrides.time);

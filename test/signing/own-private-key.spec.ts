@@ -63,6 +63,22 @@ describe('The own private key', () => {
     expect(decryptPrivateKey).toHaveBeenCalledTimes(1);
   });
 
+  it('is waited for also where a library has put a class of its own in the place of Promise', async () => {
+    const { Promise: own } = globalThis;
+    globalThis.Promise = class extends own<never> {} as unknown as PromiseConstructor;
+    try {
+      const signer = new MAuthSigner({
+        appUuid,
+        privateKey: CIPHERTEXT.toString('base64'),
+        decryptPrivateKey: async () => privateKeyPem,
+        now: () => 1000,
+      });
+      expect(await signer.signRequest(request)).toEqual(await signed);
+    } finally {
+      globalThis.Promise = own;
+    }
+  });
+
   it.each<[string, () => Omit<MAuthSignerOptions, 'appUuid'>, string]>([
     [
       'text that is no key',
