@@ -1,11 +1,12 @@
 import 'reflect-metadata';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { CACHE_MANAGER, CacheModule, type Cache } from '@nestjs/cache-manager';
 import { Test } from '@nestjs/testing';
 import Keyv from 'keyv';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions, type MAuthSecondLevelCache } from '../../lib/mauth.options.js';
+import { createKeyPair } from '../support/key-pair.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';
 import { findAll, outcomeOf, settle, timed, until } from '../support/lookups.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
@@ -244,9 +245,7 @@ describe('a second level that instances share', () => {
 
   const entry = (changes: object) => (good: object) => JSON.stringify({ ...good, ...changes });
   const spki = (type: 'ec' | 'ed25519') =>
-    generateKeyPairSync(type as 'ec', { namedCurve: 'P-256' })
-      .publicKey.export({ format: 'pem', type: 'spki' })
-      .toString();
+    createKeyPair(type, type === 'ec' ? { namedCurve: 'P-256' } : {}).publicKeyPem;
 
   it.each<[string, (good: object) => unknown]>([
     ['garbage', () => 'garbage'],

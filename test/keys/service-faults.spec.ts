@@ -1,10 +1,10 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { type MAuthFailureCode, type MAuthResult } from '../../lib/authentication/result.js';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
+import { createKeyPair } from '../support/key-pair.js';
 import { settingsOf } from '../support/key-settings.js';
 import { MAuthServiceStandIn, securityToken, type Answer } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';
@@ -41,9 +41,7 @@ const raw =
   (request) =>
     void request.socket.end(bytes);
 const pem = (type: 'ec' | 'ed25519' | 'rsa-pss' | 'rsa', options: object = {}) =>
-  generateKeyPairSync(type as 'rsa', options as { modulusLength: number })
-    .publicKey.export({ format: 'pem', type: 'spki' })
-    .toString();
+  createKeyPair(type, options).publicKeyPem;
 /** Writes on and on, as fast as it is read or slowly, until the caller hangs up. */
 const endless =
   (status: number, chunk: Buffer, everyMs: number): Answer =>

@@ -2,13 +2,13 @@ import {
   constants,
   createHash,
   createSecretKey,
-  generateKeyPairSync,
   privateEncrypt,
   publicEncrypt,
   sign,
   type KeyObject,
 } from 'node:crypto';
 import { verifySignature } from '../../lib/protocol/index.js';
+import { createKeyPair } from '../support/key-pair.js';
 import { createTestApp } from '../support/test-app.js';
 import {
   cubeRoot,
@@ -215,9 +215,9 @@ describe('A V2 signature', () => {
 });
 
 describe('A signature of another algorithm', () => {
-  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const ed25519 = generateKeyPairSync('ed25519');
-  const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 });
+  const ec = createKeyPair('ec', { namedCurve: 'P-256' });
+  const ed25519 = createKeyPair('ed25519', {});
+  const pss = createKeyPair('rsa-pss');
 
   it.each<[string, KeyObject, Buffer]>([
     ['ECDSA', ec.publicKey, sign('sha512', MESSAGE, ec.privateKey)],

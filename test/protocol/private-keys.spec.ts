@@ -1,5 +1,6 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type KeyObject } from 'node:crypto';
 import { checkPrivateKey, readPrivateKey, UnusableKeyError } from '../../lib/protocol/index.js';
+import { createKeyPair } from '../support/key-pair.js';
 import { createTestApp } from '../support/test-app.js';
 
 const { publicKey, privateKey, publicKeyPem, privateKeyPem: PKCS8 } = createTestApp();
@@ -96,12 +97,12 @@ describe('A private key', () => {
 
   it.each<[string, KeyObject, string]>([
     ['EC', ecKey(), 'wrong_key_type'],
-    ['Ed25519', generateKeyPairSync('ed25519').privateKey, 'wrong_key_type'],
-    ['RSA-PSS', generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey, 'wrong_key_type'],
+    ['Ed25519', createKeyPair('ed25519', {}).privateKey, 'wrong_key_type'],
+    ['RSA-PSS', createKeyPair('rsa-pss').privateKey, 'wrong_key_type'],
     ['RSA of 1024 bits', createTestApp(undefined, 1024).privateKey, 'weak_key'],
     [
       'RSA with the exponent 3',
-      generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey,
+      createKeyPair('rsa', { modulusLength: 2048, publicExponent: 3 }).privateKey,
       'weak_key',
     ],
   ])('is refused when it is %s', (_, key, expected) => {
@@ -117,5 +118,5 @@ describe('A private key', () => {
 });
 
 function ecKey(): KeyObject {
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  return createKeyPair('ec', { namedCurve: 'P-256' }).privateKey;
 }

@@ -1,6 +1,7 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 import { checkPublicKey, readPublicKey, UnusableKeyError } from '../../lib/protocol/index.js';
+import { createKeyPair } from '../support/key-pair.js';
 import { createTestApp } from '../support/test-app.js';
 import { modulusOfBits, publicKeyOf } from './rsa-number.js';
 
@@ -128,11 +129,11 @@ describe('A public key', () => {
   });
 
   it.each<[string, KeyObject]>([
-    ['EC', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey],
-    ['DSA', generateKeyPairSync('dsa', { modulusLength: 2048, divisorLength: 256 }).publicKey],
-    ['RSA-PSS', generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).publicKey],
-    ['Ed25519', generateKeyPairSync('ed25519').publicKey],
-    ['X25519', generateKeyPairSync('x25519').publicKey],
+    ['EC', createKeyPair('ec', { namedCurve: 'P-256' }).publicKey],
+    ['DSA', createKeyPair('dsa', { modulusLength: 2048, divisorLength: 256 }).publicKey],
+    ['RSA-PSS', createKeyPair('rsa-pss').publicKey],
+    ['Ed25519', createKeyPair('ed25519', {}).publicKey],
+    ['X25519', createKeyPair('x25519', {}).publicKey],
   ])('is refused when it is %s', (_, key) => {
     expect(failure(() => readPublicKey(pem(key, 'spki'))).code).toBe('wrong_key_type');
     expect(failure(() => checkPublicKey(key)).code).toBe('wrong_key_type');
@@ -196,5 +197,5 @@ describe('A public key', () => {
 });
 
 function ecPrivatePem(): string {
-  return pem(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, 'pkcs8');
+  return createKeyPair('ec', { namedCurve: 'P-256' }).privateKeyPem;
 }

@@ -1,12 +1,13 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type KeyObject } from 'node:crypto';
 import { MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
+import { createKeyPair } from './key-pair.js';
 import { collectingLogger, settingsOf } from './key-settings.js';
 import { SimulatedClock } from './simulated-clock.js';
 import { SimulatedKeySource, type AskedQuestion } from './simulated-key-source.js';
 import { createTestApp } from './test-app.js';
 
 const own = createTestApp();
-const KEYS = Array.from({ length: 5 }, () => generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey);
+const KEYS = Array.from({ length: 5 }, () => createKeyPair().publicKey);
 export const APPS = [1, 2, 3, 4].map((n) => `0000000${n}-0000-4000-8000-000000000000`);
 export const COOLDOWN = 10;
 export const NEGATIVE = 60;

@@ -1,17 +1,16 @@
-import { type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type RegisteredApp } from '../registered-app.js';
 
-/** The apps that the stand-in for the MAuth service knows, by UUID. */
+/** The apps that the stand-in for the MAuth service knows: their public keys, as PEM, by UUID. */
 @Injectable()
 export class AppRegistry {
-  readonly #publicKeys = new Map<string, KeyObject>();
+  readonly #publicKeys = new Map<string, string>();
 
   register({ appUuid, publicKey }: RegisteredApp): void {
     this.#publicKeys.set(appUuid, publicKey);
   }
 
-  publicKeyOf(appUuid: string): KeyObject | undefined {
+  publicKeyOf(appUuid: string): string | undefined {
     return this.#publicKeys.get(appUuid);
   }
 }

@@ -16,7 +16,7 @@ export class SecurityTokensController {
       security_token: {
         app_name: 'sample',
         app_uuid: appUuid,
-        public_key_str: publicKey.export({ format: 'pem', type: 'spki' }),
+        public_key_str: publicKey,
         created_at: new Date().toISOString(),
       },
     };
