@@ -15,7 +15,14 @@ interface ExpressLayer {
 type Next = (error?: unknown) => void;
 type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
 
-/** A middleware in front of all others; `app.use` in `main.ts` comes after it. */
+/** As much of an Express application as is used here. */
+interface ExpressApplication {
+  /** What servers and other Express applications hand requests to. */
+  handle?: Middleware;
+  readonly router?: { readonly stack?: readonly ExpressLayer[] };
+}
+
+/** In front of Express itself; the door is a middleware, and `app.use` in `main.ts` comes after it. */
 export class ExpressPlatform implements InboundPlatform {
   readonly #adapter: HttpServer;
 
@@ -24,7 +31,7 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   install(entry: InboundEntry): void {
-    this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
+    this.#takeIn((request, response, next) => {
       entry.arrive(new Exchange(request, response));
       next();
     });
@@ -53,10 +60,29 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   hasEarlierRoutes(): boolean {
-    const { router } = this.#adapter.getInstance() as { router?: { stack?: ExpressLayer[] } };
+    const { router } = this.#application();
     return (router?.stack ?? []).some(
       ({ route, handle }) => route !== undefined || Array.isArray(handle?.stack),
     );
+  }
+
+  /**
+   * Express gives each request another prototype, whereupon V8 knows nothing of its shape: from then on everything that
+   * is looked at on the request has to be searched for, each time.
+   */
+  #takeIn(middleware: Middleware): void {
+    const application = this.#application();
+    const { handle } = application;
+    if (!handle)
+      this.#adapter.use(middleware); // Something that only looks like Express.
+    else {
+      application.handle = (request, response, next) =>
+        middleware(request, response, () => handle.call(application, request, response, next));
+    }
+  }
+
+  #application(): ExpressApplication {
+    return this.#adapter.getInstance() as ExpressApplication;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { knownIdentity, rememberIdentity } from '../authentication/known-identity.js';
+import { knownIdentity } from '../authentication/known-identity.js';
 import { type MAuthIdentity } from '../authentication/result.js';
 import { nodeRequest } from './exchange.js';
 
@@ -8,7 +8,8 @@ import { nodeRequest } from './exchange.js';
  *
  * @param message Express's, Fastify's or Node's request, or axios' response
  * @returns a frozen identity, or undefined when the message was not authenticated (yet). No header of a message
- * can imitate it, because it is stored under a symbol on Node's request, or on the response.
+ * can imitate it, because it is noted where nothing else can write: in a private field of Node's request, or of the
+ * response.
  *
  * @example
  * const identity = getMAuthIdentity(request);
@@ -16,9 +17,4 @@ import { nodeRequest } from './exchange.js';
  */
 export function getMAuthIdentity(message: unknown): MAuthIdentity | undefined {
   return typeof message === 'object' && message !== null ? knownIdentity(nodeRequest(message)) : undefined;
-}
-
-/** Stores who signed the request; nothing but this package may. */
-export function setMAuthIdentity(request: object, identity: MAuthIdentity): void {
-  rememberIdentity(nodeRequest(request), identity);
 }

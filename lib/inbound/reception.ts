@@ -1,5 +1,7 @@
 import { type IncomingMessage } from 'node:http';
+import { expectIdentity } from '../authentication/known-identity.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { objectNotes } from '../authentication/object-notes.js';
 import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { Arrival } from './arrival.js';
@@ -7,7 +9,6 @@ import { bufferedBody } from './buffered-body.js';
 import { hasNoBody, type Exchange } from './exchange.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { type RequestReading } from './platform.js';
-import { requestNotes } from './request-notes.js';
 import { WireBody, type WireBodyOptions } from './wire-body.js';
 
 /** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
@@ -16,7 +17,7 @@ export class Reception {
   readonly #authenticator: MAuthAuthenticator;
   readonly #onArrival: ((arrival: Arrival) => void) | undefined;
   readonly #bodies: WireBodyOptions;
-  readonly #arrivals = requestNotes<IncomingMessage, Arrival>();
+  readonly #arrivals = objectNotes<IncomingMessage, Arrival>();
 
   /**
    * @param onStall a body does not come, and nobody waits for it here
@@ -60,6 +61,7 @@ export class Reception {
   /** Begins to verify, unless that has been done. */
   verificationOf(arrival: Arrival): Verification {
     if (arrival.verification) return arrival.verification;
+    expectIdentity(arrival.request);
     arrival.url = this.#signedTarget(arrival);
     const verification = this.#authenticator.beginRequest(arrival);
     arrival.verification = verification;

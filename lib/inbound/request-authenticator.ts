@@ -1,5 +1,7 @@
+import { type IncomingMessage } from 'node:http';
 import { andThen, isPromise, type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
+import { rememberIdentity } from '../authentication/known-identity.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
 import { type Verification } from '../authentication/verification.js';
@@ -7,7 +9,6 @@ import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Arrival } from './arrival.js';
 import { nodeRequest, type Exchange } from './exchange.js';
-import { setMAuthIdentity } from './identity.js';
 import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { isAmbiguousPath, pathOf } from './path-policy.js';
 import { type RequestReading } from './platform.js';
@@ -50,7 +51,7 @@ export class RequestAuthenticator {
    * @param request Express's, Fastify's or Node's; anything else did not
    */
   knows(request: unknown): boolean {
-    return this.#reception.find(nodeRequest(request)) !== undefined;
+    return this.#find(request) !== undefined;
   }
 
   /**
@@ -60,7 +61,7 @@ export class RequestAuthenticator {
    * @param request Express's, Fastify's or Node's
    */
   authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): MaybePromise<InboundOutcome> {
-    const arrival = this.#reception.find(nodeRequest(request));
+    const arrival = this.#find(request);
     if (!arrival) {
       this.#settings.logger.error(
         'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
@@ -80,9 +81,15 @@ export class RequestAuthenticator {
    * @param request Express's, Fastify's or Node's
    */
   hasMAuthHeaders(request: unknown): boolean {
-    const node = nodeRequest(request);
     // Headers may be removed from a request on its way, but a signed request stays one.
-    return this.#reception.find(node)?.verification?.claims.version !== undefined || isSigned(node);
+    const wasSigned = this.#find(request)?.verification?.claims.version !== undefined;
+    return wasSigned || isSigned(nodeRequest(request));
+  }
+
+  /** @param request Express's, Fastify's or Node's */
+  #find(request: unknown): Arrival | undefined {
+    // Most of them are Node's, and on Express it costs something to see that there is no other behind them.
+    return this.#reception.find(request as IncomingMessage) ?? this.#reception.find(nodeRequest(request));
   }
 
   #authenticateOnce(arrival: Arrival, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
@@ -99,7 +106,7 @@ export class RequestAuthenticator {
 
   #settle(arrival: Arrival, outcome: InboundOutcome): InboundOutcome {
     if (outcome.authentic) {
-      setMAuthIdentity(arrival.request, outcome);
+      rememberIdentity(arrival.request, outcome);
       arrival.body?.release();
     } else arrival.body?.discard();
     return outcome;

@@ -52,8 +52,8 @@ export class ResponseSigning {
     if (!isSigned && !this.#hasMarkedRoutes) return;
     if (Object.hasOwn(arrival.response, 'write') || Object.hasOwn(arrival.response, 'end')) {
       this.#settings.logger.error(
-        'MAuth: responses cannot be signed, because something that changes them, such as compression, was ' +
-          'registered on the HTTP server instance before the application was created; register it afterwards.',
+        'MAuth: responses cannot be signed, because something in front of the application changes them, such as ' +
+          'compression; register it with the application instead.',
       );
       return;
     }

@@ -110,10 +110,12 @@ export class WireBody {
     if (this.#failure) return this.#failure;
     // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
     const isHeld = !this.#isComplete || !this.#request.readableDidRead;
-    if (isHeld && this.#request.destroyed) this.#fail(ABORTED);
+    const { destroyed } = this.#request;
+    if (isHeld && destroyed) this.#fail(ABORTED);
     this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
-    if (Math.max(this.#received, contentLength(this.#request)) > this.#limit) this.#fail(TOO_LARGE);
-    const buffered = this.#request.destroyed ? 0 : this.#request.readableLength;
+    const expected = this.#isComplete ? 0 : contentLength(this.#request);
+    if (Math.max(this.#received, expected) > this.#limit) this.#fail(TOO_LARGE);
+    const buffered = destroyed ? 0 : this.#request.readableLength;
     if (this.#failure || (this.#isComplete && buffered === 0)) return this.#failure;
     this.#held = new HeldBytes(
       this.#options.budget,
@@ -150,7 +152,8 @@ export class WireBody {
       for (const piece of this.#held.handOver()) this.#push.call(this.#request, piece);
       if (this.#isComplete) this.#push.call(this.#request, null);
     }
-    if (this.#request.push === this.#ownPush) this.#request.push = this.#push;
+    // After the end nothing is pushed any more.
+    if (!this.#isComplete && this.#request.push === this.#ownPush) this.#request.push = this.#push;
   }
 
   /**

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, constants, type IncomingHttpHeaders } from 'node:http2';
+import { type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
@@ -713,9 +715,8 @@ describe.each(PLATFORMS)('Signed responses on %s', (platform, createAdapter) => 
     }
   });
 
-  onlyOn('Express', 'signs nothing that something in front of it changes, and says so', async () => {
-    const server = express();
-    server.use(compression({ threshold: 0 }));
+  /** An application around an Express instance that it did not make itself. */
+  async function startAround(instance: express.Express): Promise<number> {
     const mauth = MAuthModule.forRoot({
       appUuid: service.appUuid,
       privateKey: service.privateKey,
@@ -723,14 +724,42 @@ describe.each(PLATFORMS)('Signed responses on %s', (platform, createAdapter) => 
       responses: { sign: true },
       logger,
     });
-    const adapter = () => new ExpressAdapter(server);
+    const adapter = () => new ExpressAdapter(instance);
     const app = await startApp(adapter, { imports: [mauth], controllers: [AnsweringController] });
     running.push(app);
-    const answer = await sendSigned({ port: Number(new URL(app.url).port), method: 'GET', path: '/json' });
-    expect([answer.status, mauthHeaders(answer)]).toEqual([200, []]);
-    expect(logger.lines.map(({ message }) => message)).toContainEqual(
-      expect.stringContaining('responses cannot be signed'),
-    );
+    return Number(new URL(app.url).port);
+  }
+
+  onlyOn(
+    'Express',
+    'signs what leaves when the instance compressed before the application came',
+    async () => {
+      const instance = express();
+      instance.use(compression({ threshold: 0 }));
+      const port = await startAround(instance);
+      const headers = { 'accept-encoding': 'gzip' };
+      const answer = await sendSigned({ port, method: 'GET', path: '/json', headers });
+      expect([answer.headers['content-encoding'], await verdict(answer)]).toEqual(['gzip', signedBy(2)]);
+    },
+  );
+
+  onlyOn('Express', 'signs nothing that something in front of it changes, and says so', async () => {
+    const instance = express();
+    await startAround(instance);
+    const front = express();
+    front.use(compression({ threshold: 0 }), instance);
+    const server = front.listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const answer = await sendSigned({ port, method: 'GET', path: '/json' });
+      expect([answer.status, mauthHeaders(answer)]).toEqual([200, []]);
+      expect(logger.lines.map(({ message }) => message)).toContainEqual(
+        expect.stringContaining('responses cannot be signed'),
+      );
+    } finally {
+      server.close();
+    }
   });
 
   it('does not start without a private key', async () => {

@@ -6,7 +6,7 @@ const Given = class {
 } as new (given: object) => object;
 
 /** Something written down with an object, where nobody else can see it, let alone change it. */
-export interface RequestNotes<K extends object, V> {
+export interface ObjectNotes<K extends object, V> {
   get(key: K): V | undefined;
   /** To be called once for each object. */
   set(key: K, note: V): void;
@@ -17,7 +17,7 @@ export interface RequestNotes<K extends object, V> {
  * and a WeakMap of that many short-lived keys keeps the garbage collector busier than the rest of our work on a
  * request without MAuth headers.
  */
-export function requestNotes<K extends object, V>(): RequestNotes<K, V> {
+export function objectNotes<K extends object, V>(): ObjectNotes<K, V> {
   // A class of its own each time: its private field is another one than those of other notes.
   class Note extends Given {
     #note: V;
