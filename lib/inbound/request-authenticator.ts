@@ -81,9 +81,10 @@ export class RequestAuthenticator {
    * @param request Express's, Fastify's or Node's
    */
   hasMAuthHeaders(request: unknown): boolean {
+    const arrival = this.#find(request);
     // Headers may be removed from a request on its way, but a signed request stays one.
-    const wasSigned = this.#find(request)?.verification?.claims.version !== undefined;
-    return wasSigned || isSigned(nodeRequest(request));
+    if (arrival?.verification?.claims.version !== undefined) return true;
+    return isSigned(arrival?.request ?? nodeRequest(request));
   }
 
   /** @param request Express's, Fastify's or Node's */

@@ -179,6 +179,24 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     });
   });
 
+  const onExpress = platform === 'Express' ? it : it.skip;
+  onExpress('verifies the whole target where the application is mounted in another one', async () => {
+    const { app } = await start();
+    const outer = express().use('/outer', app.getHttpAdapter().getInstance() as express.Express);
+    const server = outer.listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const request = { port, path: '/outer/receive', body: BODY, headers: JSON_TYPE };
+      expect((await sendSigned(request)).status).toBe(200);
+      const within = { ...JSON_TYPE, ...(await signatureOf({ path: '/receive', body: BODY })) };
+      expect((await sendBytes({ ...request, headers: within })).status).toBe(401);
+      expect(running?.deliveries).toHaveLength(1);
+    } finally {
+      server.close();
+    }
+  });
+
   it('verifies the target that the caller sent, under prefixes and in spellings of its own', async () => {
     const { port } = await start({ prepare: (nest) => nest.setGlobalPrefix('api') });
     for (const path of [
