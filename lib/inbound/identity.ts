@@ -8,8 +8,7 @@ import { nodeRequest } from './exchange.js';
  *
  * @param message Express's, Fastify's or Node's request, or axios' response
  * @returns a frozen identity, or undefined when the message was not authenticated (yet). No header of a message
- * can imitate it, because it is noted where nothing else can write: in a private field of Node's request, or of the
- * response.
+ * can imitate it, because it is noted in a private field of Node's request, or of the response.
  *
  * @example
  * const identity = getMAuthIdentity(request);

@@ -9,6 +9,7 @@ import {
 import { connect } from 'node:http2';
 import { type AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Controller, HttpCode, Post, Req, UseGuards, type INestApplication } from '@nestjs/common';
 import { HttpAdapterHost, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -75,15 +76,32 @@ class IdentityController {
 
 describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
   let running: InboundApp | undefined;
+  let front: Server | undefined;
 
   async function start(options: InboundAppOptions = {}): Promise<InboundApp> {
     running = await startInboundApp(platform, options);
     return running;
   }
 
+  /** Another server in front of the application, which hands requests over later. */
+  async function startBehind(
+    before: (request: IncomingMessage) => Promise<unknown>,
+    options: InboundAppOptions = {},
+  ): Promise<number> {
+    const { app } = await start(options);
+    const instance = app.getHttpAdapter().getInstance() as RequestListener & { routing?: RequestListener };
+    const handOver = instance.routing ?? instance;
+    front = createServer((request, response) => {
+      void before(request).then(() => handOver(request, response));
+    });
+    await once(front.listen(0, '127.0.0.1'), 'listening');
+    return (front.address() as AddressInfo).port;
+  }
+
   afterEach(async () => {
+    front?.close();
     await running?.close();
-    running = undefined;
+    front = running = undefined;
   });
 
   it('hands out a frozen identity that belongs to the request alone', async () => {
@@ -121,9 +139,8 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     expect(seen).toEqual([false, false, true, true]);
   });
 
-  it('sees bodies that came before it, behind a slow middleware', async () => {
-    const adapter = adapterWith(platform, (_request, next) => void setTimeout(next, 50));
-    const { port, deliveries } = await start({ adapter });
+  it('sees bodies that came before it, behind a slow server', async () => {
+    const port = await startBehind(() => sleep(50));
     for (const body of [BODY, Buffer.from(JSON.stringify({ long: 'x'.repeat(99_000) }))]) {
       expect((await sendSigned({ port, headers: JSON_TYPE, body })).status).toBe(200);
       expect((await sendSigned({ port, headers: JSON_TYPE, body, chunkSize: 2000 })).status).toBe(200);
@@ -131,8 +148,8 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
       const changed = Buffer.from(body.toString().replace('{', ' {'));
       expect((await sendBytes({ port, headers: forged, body: changed })).status).toBe(401);
     }
-    expect(deliveries).toHaveLength(4);
-    expect(deliveries[0]?.parsed).toEqual({ a: 1 });
+    expect(running?.deliveries).toHaveLength(4);
+    expect(running?.deliveries[0]?.parsed).toEqual({ a: 1 });
   });
 
   it('sees bodies that a middleware or hook reads which was there before it', async () => {
@@ -146,23 +163,8 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
   });
 
   describe('behind a server that reads bodies before it hands requests over', () => {
-    let front: Server | undefined;
-
-    async function startBehind(): Promise<number> {
-      const { app } = await start({ nest: { bodyParser: false } });
-      const instance = app.getHttpAdapter().getInstance() as RequestListener & { routing?: RequestListener };
-      const handOver = instance.routing ?? instance;
-      front = createServer((request, response) => {
-        void readAll(request).then(() => handOver(request, response));
-      });
-      await once(front.listen(0, '127.0.0.1'), 'listening');
-      return (front.address() as AddressInfo).port;
-    }
-
-    afterEach(() => front?.close());
-
     it('refuses with 503, and says so loudly', async () => {
-      const port = await startBehind();
+      const port = await startBehind(readAll, { nest: { bodyParser: false } });
       expect((await sendSigned({ port, method: 'GET', path: '/ignore', body: BODY })).status).toBe(503);
       expect(running?.deliveries).toEqual([]);
       expect(running?.codes()).toEqual(['body_unavailable']);
@@ -171,7 +173,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     });
 
     it('never takes such a body for an empty one', async () => {
-      const port = await startBehind();
+      const port = await startBehind(readAll, { nest: { bodyParser: false } });
       const headers = await signatureOf({ method: 'GET', path: '/ignore' });
       const answer = await sendBytes({ port, method: 'GET', path: '/ignore', headers, body: BODY });
       expect(answer.status).toBe(503);
@@ -195,6 +197,16 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     } finally {
       server.close();
     }
+  });
+
+  onExpress('stands in front of what only looks like Express', async () => {
+    const instance = new Proxy(express(), {
+      get: (application, name) => (name === 'handle' ? undefined : Reflect.get(application, name)),
+    });
+    const { port, deliveries } = await start({ adapter: new ExpressAdapter(instance) });
+    expect((await sendSigned({ port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
+    expect((await sendBytes({ port, body: BODY, headers: JSON_TYPE })).status).toBe(401);
+    expect(deliveries).toHaveLength(1);
   });
 
   it('verifies the target that the caller sent, under prefixes and in spellings of its own', async () => {

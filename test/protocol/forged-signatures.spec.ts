@@ -216,7 +216,7 @@ describe('A V2 signature', () => {
 
 describe('A signature of another algorithm', () => {
   const ec = createKeyPair('ec', { namedCurve: 'P-256' });
-  const ed25519 = createKeyPair('ed25519', {});
+  const ed25519 = createKeyPair('ed25519');
   const pss = createKeyPair('rsa-pss');
 
   it.each<[string, KeyObject, Buffer]>([

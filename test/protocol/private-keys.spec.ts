@@ -97,7 +97,7 @@ describe('A private key', () => {
 
   it.each<[string, KeyObject, string]>([
     ['EC', ecKey(), 'wrong_key_type'],
-    ['Ed25519', createKeyPair('ed25519', {}).privateKey, 'wrong_key_type'],
+    ['Ed25519', createKeyPair('ed25519').privateKey, 'wrong_key_type'],
     ['RSA-PSS', createKeyPair('rsa-pss').privateKey, 'wrong_key_type'],
     ['RSA of 1024 bits', createTestApp(undefined, 1024).privateKey, 'weak_key'],
     [

@@ -132,8 +132,8 @@ describe('A public key', () => {
     ['EC', createKeyPair('ec', { namedCurve: 'P-256' }).publicKey],
     ['DSA', createKeyPair('dsa', { modulusLength: 2048, divisorLength: 256 }).publicKey],
     ['RSA-PSS', createKeyPair('rsa-pss').publicKey],
-    ['Ed25519', createKeyPair('ed25519', {}).publicKey],
-    ['X25519', createKeyPair('x25519', {}).publicKey],
+    ['Ed25519', createKeyPair('ed25519').publicKey],
+    ['X25519', createKeyPair('x25519').publicKey],
   ])('is refused when it is %s', (_, key) => {
     expect(failure(() => readPublicKey(pem(key, 'spki'))).code).toBe('wrong_key_type');
     expect(failure(() => checkPublicKey(key)).code).toBe('wrong_key_type');

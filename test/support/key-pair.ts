@@ -10,7 +10,7 @@ export interface KeyPair {
 }
 
 /**
- * Makes keys, and reads them from PEM. What `generateKeyPairSync` returns itself shares a lock with the job that made
+ * Makes keys, unless told otherwise RSA of 2,048 bits, and reads them from PEM. What `generateKeyPairSync` returns itself shares a lock with the job that made
  * it, and on Node 20 the process hangs when the garbage collector takes that job away while somebody asks for details
  * of the key or exports it.
  */
