@@ -73,12 +73,13 @@ export class ExpressPlatform implements InboundPlatform {
   #takeIn(middleware: Middleware): void {
     const application = this.#application();
     const { handle } = application;
-    if (!handle)
-      this.#adapter.use(middleware); // Something that only looks like Express.
-    else {
-      application.handle = (request, response, next) =>
-        middleware(request, response, () => handle.call(application, request, response, next));
+    if (!handle) {
+      // Something that only looks like Express.
+      this.#adapter.use(middleware);
+      return;
     }
+    application.handle = (request, response, next) =>
+      middleware(request, response, () => handle.call(application, request, response, next));
   }
 
   #application(): ExpressApplication {
