@@ -181,34 +181,6 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     });
   });
 
-  const onExpress = platform === 'Express' ? it : it.skip;
-  onExpress('verifies the whole target where the application is mounted in another one', async () => {
-    const { app } = await start();
-    const outer = express().use('/outer', app.getHttpAdapter().getInstance() as express.Express);
-    const server = outer.listen(0, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-      const { port } = server.address() as AddressInfo;
-      const request = { port, path: '/outer/receive', body: BODY, headers: JSON_TYPE };
-      expect((await sendSigned(request)).status).toBe(200);
-      const within = { ...JSON_TYPE, ...(await signatureOf({ path: '/receive', body: BODY })) };
-      expect((await sendBytes({ ...request, headers: within })).status).toBe(401);
-      expect(running?.deliveries).toHaveLength(1);
-    } finally {
-      server.close();
-    }
-  });
-
-  onExpress('stands in front of what only looks like Express', async () => {
-    const instance = new Proxy(express(), {
-      get: (application, name) => (name === 'handle' ? undefined : Reflect.get(application, name)),
-    });
-    const { port, deliveries } = await start({ adapter: new ExpressAdapter(instance) });
-    expect((await sendSigned({ port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
-    expect((await sendBytes({ port, body: BODY, headers: JSON_TYPE })).status).toBe(401);
-    expect(deliveries).toHaveLength(1);
-  });
-
   it('verifies the target that the caller sent, under prefixes and in spellings of its own', async () => {
     const { port } = await start({ prepare: (nest) => nest.setGlobalPrefix('api') });
     for (const path of [
@@ -372,6 +344,40 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     expect((await sendSigned({ port: app.port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
     const identity = { authentic: true, appUuid: caller.appUuid, protocolVersion: 2 };
     expect(passes).toEqual([identity, identity, { authentic: false, status: 413, code: 'body_too_large' }]);
+  });
+});
+
+describe('The way in on Express alone', () => {
+  let running: InboundApp | undefined;
+  afterEach(() => running?.close());
+
+  it('verifies the whole target where the application is mounted in another one', async () => {
+    running = await startInboundApp('Express');
+    const { app, deliveries } = running;
+    const outer = express().use('/outer', app.getHttpAdapter().getInstance() as express.Express);
+    const server = outer.listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const request = { port, path: '/outer/receive', body: BODY, headers: JSON_TYPE };
+      expect((await sendSigned(request)).status).toBe(200);
+      const within = { ...JSON_TYPE, ...(await signatureOf({ path: '/receive', body: BODY })) };
+      expect((await sendBytes({ ...request, headers: within })).status).toBe(401);
+      expect(deliveries).toHaveLength(1);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('stands in front of what only looks like Express', async () => {
+    const instance = new Proxy(express(), {
+      get: (application, name) => (name === 'handle' ? undefined : Reflect.get(application, name)),
+    });
+    running = await startInboundApp('Express', { adapter: new ExpressAdapter(instance) });
+    const { port, deliveries } = running;
+    expect((await sendSigned({ port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
+    expect((await sendBytes({ port, body: BODY, headers: JSON_TYPE })).status).toBe(401);
+    expect(deliveries).toHaveLength(1);
   });
 });
 
