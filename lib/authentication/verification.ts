@@ -14,6 +14,8 @@ import { Authentic, inauthentic, undecided, type MAuthFailure, type MAuthResult 
 export abstract class Verification {
   /** Set when the message is already known to be inauthentic: its body need not be looked at. */
   readonly rejected: MAuthFailure | undefined;
+  /** The app that the claims name, in lower case. */
+  protected readonly appUuid: string;
   #accepted: Claim | undefined;
 
   constructor(
@@ -24,7 +26,8 @@ export abstract class Verification {
     /** Undefined when the message may come as often as it likes. */
     private readonly replays?: ReplayProtection,
   ) {
-    const { first, failure } = claims;
+    const { first, failure, appUuid } = claims;
+    this.appUuid = appUuid?.toLowerCase() ?? '';
     this.rejected = !first ? failure : head ? undefined : inauthentic('malformed_request');
   }
 
@@ -58,11 +61,6 @@ export abstract class Verification {
   refuseWithoutBody(): MAuthFailure {
     this.attempt();
     return this.refuse(undecided('body_unavailable'));
-  }
-
-  /** The app that the claims name, in lower case. */
-  protected get appUuid(): string {
-    return this.claims.appUuid?.toLowerCase() ?? '';
   }
 
   /** The first attempt begins. */

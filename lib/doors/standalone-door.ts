@@ -31,10 +31,10 @@ export class StandaloneDoor {
     this.#parts = assembleParts(rest);
     const { settings } = this.#parts;
     const requests = new RequestAuthenticator(settings, new MAuthAuthenticator(this.#parts));
-    this.#door = new Door(settings, paths, (exchange) => {
+    this.#door = new Door(settings, paths, ({ request, response }) => {
       // Only now: an exempt request is none of our business, whatever its headers say.
-      requests.receive(reading, exchange);
-      return requests.authenticate(exchange.request);
+      requests.receive(reading, request, response);
+      return requests.authenticate(request);
     });
     this.#ready = this.#start();
     // Not everybody awaits it; until the key is there, what needs it is undecided.

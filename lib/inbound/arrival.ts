@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type MaybePromise } from '../authentication/and-then.js';
 import { type RequestHead } from '../authentication/mauth-authenticator.js';
 import { type Verification } from '../authentication/verification.js';
@@ -25,7 +25,8 @@ export class Arrival extends Exchange implements RequestHead {
   outcome?: MaybePromise<InboundOutcome>;
 
   constructor(
-    { request, response }: Exchange,
+    request: IncomingMessage,
+    response: ServerResponse,
     readonly reading: RequestReading,
   ) {
     super(request, response);

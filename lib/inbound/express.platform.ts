@@ -32,7 +32,7 @@ export class ExpressPlatform implements InboundPlatform {
 
   install(entry: InboundEntry): void {
     this.#takeIn((request, response, next) => {
-      entry.arrive(new Exchange(request, response));
+      entry.arrive(request, response);
       next();
     });
     if (!entry.admit) return;

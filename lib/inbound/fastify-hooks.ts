@@ -15,15 +15,16 @@ export interface HookedInstance {
 type MiddieRequest = IncomingMessage & { originalUrl?: string };
 
 class FastifyExchange extends Exchange {
-  readonly #reply: Reply;
-
-  constructor(request: IncomingMessage, reply: Reply) {
-    super(request, reply.raw);
-    this.#reply = reply;
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    private readonly reply?: Reply,
+  ) {
+    super(request, response);
   }
 
   override pendingHeaders(): OutgoingHttpHeaders {
-    return this.#reply.getHeaders();
+    return this.reply?.getHeaders() ?? {};
   }
 }
 
@@ -31,18 +32,21 @@ class FastifyExchange extends Exchange {
 export class FastifyHooks implements RequestReading {
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
   addHooks(instance: HookedInstance, entry: InboundEntry) {
-    const enter = (exchange: Exchange, done: Done, isRouted?: boolean) => {
-      entry.arrive(exchange, isRouted);
-      if (entry.admit) passDoor(entry.admit(exchange), done, done);
+    const enter = (
+      request: IncomingMessage,
+      response: ServerResponse,
+      done: Done,
+      reply?: Reply,
+      isRouted?: boolean,
+    ) => {
+      entry.arrive(request, response, isRouted);
+      if (entry.admit) passDoor(entry.admit(new FastifyExchange(request, response, reply)), done, done);
       else done();
     };
-    instance.addHook('onRequest', ({ raw }, reply, done) => enter(new FastifyExchange(raw, reply), done));
+    instance.addHook('onRequest', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply));
     // What hooks pass on to the not-found handler comes here without having met the one above.
-    instance.addHook('preHandler', ({ raw }, reply, done) => {
-      enter(new FastifyExchange(raw, reply), done, true);
-    });
-    return (request: IncomingMessage, response: ServerResponse, next: Done) =>
-      enter(new Exchange(request, response), next);
+    instance.addHook('preHandler', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply, true));
+    return (request: IncomingMessage, response: ServerResponse, next: Done) => enter(request, response, next);
   }
 
   sentTarget(request: MiddieRequest): string {

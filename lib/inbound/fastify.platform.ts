@@ -1,6 +1,5 @@
 import { type Server } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
-import { Exchange } from './exchange.js';
 import { FastifyHooks, type HookedInstance } from './fastify-hooks.js';
 import { type InboundEntry, type InboundPlatform } from './platform.js';
 
@@ -24,9 +23,7 @@ export class FastifyPlatform extends FastifyHooks implements InboundPlatform {
 
   install(entry: InboundEntry): void {
     const instance = this.#adapter.getInstance() as FastifyInstance;
-    instance.server.prependListener('request', (request, response) =>
-      entry.arrive(new Exchange(request, response)),
-    );
+    instance.server.prependListener('request', (request, response) => entry.arrive(request, response));
     const middleware = this.addHooks(instance, entry);
     if (entry.admit && this.#hasMiddleware(instance)) this.#adapter.use(middleware);
   }

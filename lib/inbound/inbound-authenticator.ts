@@ -69,7 +69,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
       );
     }
     platform.install({
-      arrive: (exchange, isRouted) => this.receive(platform, exchange, isRouted),
+      arrive: (request, response, isRouted) => this.receive(platform, request, response, isRouted),
       ...(this.#standsInFront && {
         admit: (exchange: Exchange) => this.admits(exchange, platform.routedTarget(exchange.request)),
       }),

@@ -1,4 +1,4 @@
-import { type IncomingMessage } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type MaybePromise } from '../authentication/and-then.js';
 import { type Exchange } from './exchange.js';
 
@@ -9,7 +9,7 @@ export interface InboundEntry {
    *
    * @param isRouted a route has the request now, and the server does not write that down itself
    */
-  arrive(exchange: Exchange, isRouted?: boolean): void;
+  arrive(request: IncomingMessage, response: ServerResponse, isRouted?: boolean): void;
   /**
    * Before anything can answer the request; only where there is a door. Resolves to false when the door has
    * answered: then nothing else may run. May be called more than once.

@@ -1,4 +1,4 @@
-import { type IncomingMessage } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { expectIdentity } from '../authentication/known-identity.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { objectNotes } from '../authentication/object-notes.js';
@@ -6,7 +6,7 @@ import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { Arrival } from './arrival.js';
 import { bufferedBody } from './buffered-body.js';
-import { hasNoBody, type Exchange } from './exchange.js';
+import { hasNoBody } from './exchange.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { type RequestReading } from './platform.js';
 import { WireBody, type WireBodyOptions } from './wire-body.js';
@@ -51,9 +51,14 @@ export class Reception {
   }
 
   /** Headers and time of a signed request are read now. Does so once, however often a request comes in. */
-  receive(reading: RequestReading, exchange: Exchange, isRouted = false): void {
-    const known = this.#arrivals.get(exchange.request);
-    const arrival = known ?? new Arrival(exchange, reading);
+  receive(
+    reading: RequestReading,
+    request: IncomingMessage,
+    response: ServerResponse,
+    isRouted = false,
+  ): void {
+    const known = this.#arrivals.get(request);
+    const arrival = known ?? new Arrival(request, response, reading);
     if (isRouted) arrival.isRouted = true;
     if (!known) this.#begin(arrival);
   }

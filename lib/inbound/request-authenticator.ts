@@ -1,4 +1,4 @@
-import { type IncomingMessage } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { andThen, isPromise, type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
 import { rememberIdentity } from '../authentication/known-identity.js';
@@ -8,7 +8,7 @@ import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Arrival } from './arrival.js';
-import { nodeRequest, type Exchange } from './exchange.js';
+import { nodeRequest } from './exchange.js';
 import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { isAmbiguousPath, pathOf } from './path-policy.js';
 import { type RequestReading } from './platform.js';
@@ -41,8 +41,13 @@ export class RequestAuthenticator {
    *
    * @param isRouted a route has the request now
    */
-  receive(reading: RequestReading, exchange: Exchange, isRouted?: boolean): void {
-    this.#reception.receive(reading, exchange, isRouted);
+  receive(
+    reading: RequestReading,
+    request: IncomingMessage,
+    response: ServerResponse,
+    isRouted?: boolean,
+  ): void {
+    this.#reception.receive(reading, request, response, isRouted);
   }
 
   /**
@@ -145,7 +150,8 @@ export class RequestAuthenticator {
   /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
   #isAmbiguous({ request, reading, url }: Arrival): boolean {
     if (this.#settings.pathPolicy !== 'strict') return false;
-    return isAmbiguousPath(url) || reading.routedTargets(request).some(isAmbiguousPath);
+    if (isAmbiguousPath(url)) return true;
+    return reading.routedTargets(request).some((target) => target !== url && isAmbiguousPath(target));
   }
 
   #bodyLost(arrival: Arrival): MAuthFailure {

@@ -71,7 +71,8 @@ export class KeyMemory {
 
   /** Whether it is time to fetch the key again, so that it is replaced before it expires. */
   isDue(key: CachedKey): boolean {
-    return this.#age(key) >= key.refreshAge;
+    // Written so that a clock that answers NaN makes every key due, and none good.
+    return !(this.#age(key) < key.refreshAge);
   }
 
   /** Whether a key past its lifetime may serve, if the source cannot tell. */

@@ -59,9 +59,11 @@ export class MAuthKeyCache implements PublicKeys {
   find(appUuid: string): KeyObject | undefined | Promise<KeyObject | undefined> {
     const cached = this.#memory.use(appUuid);
     if (!cached) return this.#findAbsent(appUuid);
-    if (!this.#memory.isGood(cached)) return this.#findExpired(appUuid, cached);
+    const isDue = this.#memory.isDue(cached);
+    // A key is due to be fetched again before it expires.
+    if (isDue && !this.#memory.isGood(cached)) return this.#findExpired(appUuid, cached);
     this.#counts.hits++;
-    if (this.#memory.isDue(cached)) this.#refresh(appUuid, cached);
+    if (isDue) this.#refresh(appUuid, cached);
     return cached.key;
   }
 

@@ -51,6 +51,13 @@ describe('public keys from a MAuth service over HTTP', () => {
     note('500 first requests of one app at once', `1 fetch, 500 answered in ${took.toFixed(0)} ms`);
   });
 
+  it('are good to nobody whose clock tells no time', async () => {
+    await keys.find(caller.appUuid);
+    clock.advance(NaN);
+    await keys.find(caller.appUuid);
+    expect(service.fetches()).toBe(2);
+  });
+
   it('are asked for once while the service hangs; all fail in time, and then at once', async () => {
     keys.close();
     keys = start({ service: { deadlineMs: DEADLINE_MS } });
