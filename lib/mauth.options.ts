@@ -136,7 +136,10 @@ export interface MAuthOptions {
    * NUL, absolute-form targets); `protocol` leaves them to the signature alone. Default `strict`.
    */
   pathPolicy?: 'strict' | 'protocol';
-  /** Path and query as the caller sent them, for proxies that rewrite them. It gets Node's request. */
+  /**
+   * Path and query as the caller sent them, where a proxy rewrites them. It gets Node's request, before a framework adds
+   * anything to it; on Lambda, the event. Believe only a header that the proxy itself writes, on every request.
+   */
   requestTarget?: (request: unknown) => string;
   /** Status of the answer when authenticity could not be decided; 500 is what older clients answer. Default 503. */
   undecidedStatus?: 503 | 500;

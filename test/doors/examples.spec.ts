@@ -1,15 +1,15 @@
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { Controller, Module, Post, type NestModule, type Type } from '@nestjs/common';
+import { Controller, Module, Post, type DynamicModule, type NestModule, type Type } from '@nestjs/common';
 import express from 'express';
 import fastify, { type FastifyInstance } from 'fastify';
 import * as core from '../../lib/core.js';
-import { MAuthMiddleware, MAuthModule } from '../../lib/index.js';
+import { MAuthMiddleware, MAuthModule, RequiresMAuth } from '../../lib/index.js';
 import { exampleInReadme, exampleOf, runExample } from '../support/examples.js';
 import { caller, optionsFor, service, Witness } from '../support/inbound-app.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { PLATFORMS, startApp } from '../support/running-app.js';
-import { sendBytes, sendSigned } from '../support/signed-http.js';
+import { sendBytes, sendSigned, signatureOf } from '../support/signed-http.js';
 
 const BODY = Buffer.from('{"a":1}');
 const REQUEST = { path: '/studies', body: BODY, headers: { 'content-type': 'application/json' } };
@@ -88,6 +88,31 @@ describe('The examples', () => {
       const port = Number(new URL(url).port);
       expect((await sendBytes({ ...REQUEST, port })).status).toBe(401);
       expect((await sendSigned({ ...REQUEST, port })).text).toBe('reached');
+    } finally {
+      await close();
+    }
+  });
+
+  it.each(PLATFORMS)('of `requestTarget` in README.md, on %s', async (_, createAdapter) => {
+    @Controller()
+    class StudiesController {
+      @RequiresMAuth()
+      @Post('studies')
+      studies() {
+        return 'reached';
+      }
+    }
+    const given = { MAuthModule, mauthOptionsFromEnv: () => optionsFor(new Witness()) };
+    const imports = [(await runExample(exampleInReadme('requestTarget:'), given, 'mauth')) as DynamicModule];
+    const { url, close } = await startApp(createAdapter, { imports, controllers: [StudiesController] });
+    try {
+      const port = Number(new URL(url).port);
+      const signature = await signatureOf({ path: '/v1/studies?page=2', body: BODY });
+      const send = (headers: Record<string, string>) =>
+        sendBytes({ ...REQUEST, port, headers: { ...REQUEST.headers, ...signature, ...headers } });
+      expect((await send({ 'x-original-uri': '/v1/studies?page=2' })).text).toBe('reached');
+      expect((await send({ 'x-original-uri': '/v1/studies' })).status).toBe(401);
+      expect((await send({})).status).toBe(401);
     } finally {
       await close();
     }
