@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type MAuthIdentity } from '../authentication/result.js';
 import { graphqlRequests } from './graphql-requests.js';
+import { httpRequest } from './http-request.js';
 import { getMAuthIdentity } from './identity.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
 
@@ -28,7 +29,7 @@ export const CallerParameter = createParamDecorator((wanted: WantedOfCaller, con
 function identityIn(context: ExecutionContext): MAuthIdentity | undefined {
   switch (context.getType<string>()) {
     case 'http':
-      return getMAuthIdentity(context.switchToHttp().getRequest<unknown>());
+      return getMAuthIdentity(httpRequest(context));
     case 'graphql':
       return graphqlRequests(context).map(getMAuthIdentity).find(Boolean);
     default:

@@ -17,6 +17,7 @@ import { AccessPolicies } from './access-policies.js';
 import { type AccessPolicy } from './access-policy.js';
 import { answerFor } from './answers.js';
 import { graphqlRequests } from './graphql-requests.js';
+import { httpRequest } from './http-request.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { type InboundFailure } from './inbound-failure.js';
 import { type InboundOutcome } from './inbound-outcome.js';
@@ -88,7 +89,7 @@ export class MAuthGuard implements CanActivate {
    */
   protected getRequest(context: ExecutionContext): unknown {
     const type = context.getType<string>();
-    if (type === 'http') return context.switchToHttp().getRequest<unknown>();
+    if (type === 'http') return httpRequest(context);
     const request =
       type === 'graphql' && graphqlRequests(context).find((found) => this.authenticator.knows(found));
     if (request) return request;

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { type AnyClass } from './access-marks.js';
 import { nodeRequest } from './exchange.js';
+import { httpRequest } from './http-request.js';
 import { type ResponseSigning } from './response-signing.js';
 import { isSignResponse } from './sign-response.decorator.js';
 
@@ -18,7 +19,7 @@ export class SignResponseGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     if (context.getType<string>() === 'http' && this.#isMarked(context)) {
-      this.#responses.signAlways(nodeRequest(context.switchToHttp().getRequest()));
+      this.#responses.signAlways(nodeRequest(httpRequest(context)));
     }
     return true;
   }
