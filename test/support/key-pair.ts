@@ -10,9 +10,9 @@ export interface KeyPair {
 }
 
 /**
- * Makes keys, unless told otherwise RSA of 2,048 bits, and reads them from PEM. What `generateKeyPairSync` returns itself shares a lock with the job that made
- * it, and on Node 20 the process hangs when the garbage collector takes that job away while somebody asks for details
- * of the key or exports it.
+ * Makes keys, unless told otherwise RSA of 2,048 bits, and reads them from PEM. What `generateKeyPairSync` returns
+ * itself shares a lock with the job that made it, and on Node 20 the process hangs when the garbage collector takes
+ * that job away while somebody asks for details of the key or exports it.
  */
 export function createKeyPair(type = 'rsa', options: object = { modulusLength: 2048 }): KeyPair {
   const pair = generateKeyPairSync(type as 'rsa', {
