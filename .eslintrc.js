@@ -92,7 +92,7 @@ module.exports = {
     // The half of it that serves without Nest, too.
     room(
       [
-        'lib/inbound/{arrival,door,exempt-paths,fastify-hooks,platform,reception,request-authenticator,wire-body}.ts',
+        'lib/inbound/{arrival,door,exempt-paths,fastify-hooks,platform,reception,request-authenticator,sent-target,wire-body}.ts',
       ],
       {
         above: ['doors', 'outbound'],

@@ -1,12 +1,10 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Exchange } from '../inbound/exchange.js';
 import { passDoor, type RequestReading } from '../inbound/platform.js';
+import { sentTarget } from '../inbound/sent-target.js';
 import { StandaloneDoor, type MAuthDoorOptions } from './standalone-door.js';
 
 type Next = (error?: unknown) => void;
-
-/** What Express and Connect add to Node's request: `url` loses the path that a middleware is mounted at. */
-type MountedRequest = IncomingMessage & { originalUrl?: string };
 
 /** A middleware for Express, Connect, and whatever else calls `(request, response, next)`. */
 export interface MAuthDoorMiddleware {
@@ -23,8 +21,8 @@ export interface MAuthDoorMiddleware {
 }
 
 const READING: RequestReading = {
-  sentTarget: ({ originalUrl, url }: MountedRequest) => originalUrl ?? url ?? '',
-  routedTargets: ({ originalUrl, url = '' }: MountedRequest) => [originalUrl ?? url, url],
+  sentTarget,
+  routedTargets: (request) => [sentTarget(request), request.url ?? ''],
 };
 
 /**
@@ -49,11 +47,7 @@ const READING: RequestReading = {
 export function mauthMiddleware(options?: MAuthDoorOptions): MAuthDoorMiddleware {
   const door = new StandaloneDoor(READING, options);
   const middleware = (request: IncomingMessage, response: ServerResponse, next: Next) =>
-    passDoor(
-      door.admits(new Exchange(request, response), READING.sentTarget(request)),
-      next,
-      throwToTheProcess,
-    );
+    passDoor(door.admits(new Exchange(request, response), sentTarget(request)), next, throwToTheProcess);
   return Object.assign(middleware, { ready: () => door.ready(), close: () => door.close() });
 }
 

@@ -1,21 +1,14 @@
-import { accessPolicyOf, type AccessPolicy, type AppNames, type HandlerPlace } from './access-policy.js';
+import { accessPolicyOf, type AccessPolicy, type AppNames } from './access-policy.js';
+import { PerHandler } from './per-handler.js';
 
-/** The policies of all handlers, each read once: decorators do not change. */
-export class AccessPolicies {
-  readonly #names: AppNames;
-  readonly #read = new WeakMap<object, WeakMap<object, AccessPolicy>>();
-
-  /** @param names for app UUIDs, as in the option `apps` */
+/** The policies of all handlers. */
+export class AccessPolicies extends PerHandler<AccessPolicy> {
+  /**
+   * `of` throws as `accessPolicyOf`.
+   *
+   * @param names for app UUIDs, as in the option `apps`
+   */
   constructor(names: AppNames) {
-    this.#names = names;
-  }
-
-  /** @throws MAuthConfigurationError as `accessPolicyOf` */
-  of({ controller, handler }: HandlerPlace): AccessPolicy {
-    let ofController = this.#read.get(controller);
-    if (!ofController) this.#read.set(controller, (ofController = new WeakMap()));
-    let policy = ofController.get(handler);
-    if (!policy) ofController.set(handler, (policy = accessPolicyOf({ controller, handler }, this.#names)));
-    return policy;
+    super((place) => accessPolicyOf(place, names));
   }
 }

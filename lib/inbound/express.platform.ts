@@ -2,9 +2,10 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
+import { sentTarget, type MountedRequest } from './sent-target.js';
 
 /** What Express adds to Node's request. */
-type ExpressRequest = IncomingMessage & { originalUrl?: string; route?: unknown };
+type ExpressRequest = MountedRequest & { route?: unknown };
 
 /** A middleware, a route or a mounted router, in the order in which Express calls them. */
 interface ExpressLayer {
@@ -43,16 +44,16 @@ export class ExpressPlatform implements InboundPlatform {
     );
   }
 
-  sentTarget(request: ExpressRequest): string {
-    return request.originalUrl ?? request.url ?? '';
+  sentTarget(request: MountedRequest): string {
+    return sentTarget(request);
   }
 
-  routedTarget(request: ExpressRequest): string {
-    return this.sentTarget(request);
+  routedTarget(request: MountedRequest): string {
+    return sentTarget(request);
   }
 
-  routedTargets(request: ExpressRequest): readonly string[] {
-    return [this.routedTarget(request)];
+  routedTargets(request: MountedRequest): readonly string[] {
+    return [sentTarget(request)];
   }
 
   isRouted(request: ExpressRequest): boolean {

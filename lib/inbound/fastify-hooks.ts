@@ -1,6 +1,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
+import { sentTarget, type MountedRequest } from './sent-target.js';
 
 type Done = (error?: unknown) => void;
 type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
@@ -10,9 +11,6 @@ type Hook = (request: { raw: IncomingMessage }, reply: Reply, done: Done) => voi
 export interface HookedInstance {
   addHook(name: 'onRequest' | 'preHandler', hook: Hook): unknown;
 }
-
-/** What a middleware under `@fastify/middie` finds on Node's request, beside a `url` that may have lost its path. */
-type MiddieRequest = IncomingMessage & { originalUrl?: string };
 
 class FastifyExchange extends Exchange {
   constructor(
@@ -49,15 +47,15 @@ export class FastifyHooks implements RequestReading {
     return (request: IncomingMessage, response: ServerResponse, next: Done) => enter(request, response, next);
   }
 
-  sentTarget(request: MiddieRequest): string {
-    return request.originalUrl ?? request.url ?? '';
+  sentTarget(request: MountedRequest): string {
+    return sentTarget(request);
   }
 
   routedTarget(request: IncomingMessage): string {
     return request.url ?? '';
   }
 
-  routedTargets(request: MiddieRequest): readonly string[] {
-    return [this.routedTarget(request), this.sentTarget(request)];
+  routedTargets(request: MountedRequest): readonly string[] {
+    return [this.routedTarget(request), sentTarget(request)];
   }
 }

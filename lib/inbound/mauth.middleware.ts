@@ -1,11 +1,10 @@
-import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type ServerResponse } from 'node:http';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import { Exchange, nodeRequest } from './exchange.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
 import { passDoor } from './platform.js';
-
-type MiddlewareRequest = IncomingMessage & { originalUrl?: string };
+import { sentTarget, type MountedRequest } from './sent-target.js';
 
 /**
  * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
@@ -29,9 +28,8 @@ export class MAuthMiddleware implements NestMiddleware {
   constructor(@Inject(MAUTH_INBOUND_AUTHENTICATOR) private readonly authenticator: InboundAuthenticator) {}
 
   /** Calls `next` for requests that may pass; answers all others itself. */
-  use(request: MiddlewareRequest, response: ServerResponse, next: (error?: unknown) => void): void {
-    // Both platforms take the matched path from `url` and keep the whole of it here.
-    const target = request.originalUrl ?? request.url ?? '';
-    passDoor(this.authenticator.admits(new Exchange(nodeRequest(request), response), target), next, next);
+  use(request: MountedRequest, response: ServerResponse, next: (error?: unknown) => void): void {
+    const exchange = new Exchange(nodeRequest(request), response);
+    passDoor(this.authenticator.admits(exchange, sentTarget(request)), next, next);
   }
 }

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { type AnyClass } from './access-marks.js';
+import { type HandlerPlace } from './access-policy.js';
 
 // A plain name, so that the decorator of one copy of this package is seen by the module of the other.
 const SIGN_RESPONSE = 'nestjs-mauth:sign-response';
@@ -27,7 +27,7 @@ export function SignResponse(): ClassDecorator & MethodDecorator {
 }
 
 /** Whether the decorator is on the handler, on a method that it overrides, or on its class or a parent of that. */
-export function isSignResponse(controller: AnyClass, handler: object & { readonly name: string }): boolean {
+export function isSignResponse({ controller, handler }: HandlerPlace): boolean {
   return (
     Reflect.hasMetadata(SIGN_RESPONSE, handler) ||
     Reflect.hasMetadata(SIGN_RESPONSE, controller) ||

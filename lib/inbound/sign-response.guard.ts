@@ -2,6 +2,7 @@ import { type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { type AnyClass } from './access-marks.js';
 import { nodeRequest } from './exchange.js';
 import { httpRequest } from './http-request.js';
+import { PerHandler } from './per-handler.js';
 import { type ResponseSigning } from './response-signing.js';
 import { isSignResponse } from './sign-response.decorator.js';
 
@@ -11,7 +12,7 @@ import { isSignResponse } from './sign-response.decorator.js';
  */
 export class SignResponseGuard implements CanActivate {
   readonly #responses: ResponseSigning;
-  readonly #read = new WeakMap<object, WeakMap<object, boolean>>();
+  readonly #marks = new PerHandler(isSignResponse);
 
   constructor(responses: ResponseSigning) {
     this.#responses = responses;
@@ -25,12 +26,9 @@ export class SignResponseGuard implements CanActivate {
   }
 
   #isMarked(context: ExecutionContext): boolean {
-    const controller = context.getClass<AnyClass>() as AnyClass;
-    const handler = context.getHandler();
-    let ofController = this.#read.get(controller);
-    if (!ofController) this.#read.set(controller, (ofController = new WeakMap()));
-    let isMarked = ofController.get(handler);
-    if (isMarked === undefined) ofController.set(handler, (isMarked = isSignResponse(controller, handler)));
-    return isMarked;
+    return this.#marks.of({
+      controller: context.getClass<AnyClass>(),
+      handler: context.getHandler(),
+    });
   }
 }

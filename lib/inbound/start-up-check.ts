@@ -42,7 +42,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
       found.some(({ isAsked }) => isAsked),
     );
     refuseOpenGateways(classes, policies, this.protect);
-    if (places.some(({ controller, handler }) => isSignResponse(controller, handler))) {
+    if (places.some(isSignResponse)) {
       this.moduleRef.get<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
     }
     settings.logger.log(this.#summary(settings));
