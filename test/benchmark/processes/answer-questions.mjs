@@ -21,8 +21,8 @@ export function answerQuestions(more = {}) {
       globalThis.gc();
       return { heap: process.memoryUsage().heapUsed };
     },
-    // Three collections with nothing pending take from V8 for good what it knew of objects that live briefly: sooner or
-    // later every process has had them. `process.nextTick` then costs a multiple, whatever the application.
+    // Three collections with nothing pending take from V8 for good what it knew of the objects of `process.nextTick`,
+    // which then costs a multiple, whatever the application. Otherwise it is chance which servers have had them.
     settle: async () => {
       for (let collection = 0; collection < 5; collection++) {
         await setTimeout(20);

@@ -114,8 +114,8 @@ export default async function inbound(options) {
         'the same, for the load generator keeps that busy too; amid requests the same call takes longer.',
       'Guards take turns in small groups, one group after the other: compare them by "of unguarded", which is taken ' +
         'within the rounds of a group, and not by requests a second.',
-      'Each server has had a few full collections while idle, as every server that lives for long: `process.nextTick` ' +
-        'then takes three times as long, with or without a guard.',
+      'Each server has had a few full collections while idle, for otherwise it is chance which of them have: ' +
+        '`process.nextTick` then takes three times as long, with or without a guard.',
     ],
     tables: [
       { title: 'Requests a second', columns: COLUMNS, rows },
