@@ -10,6 +10,7 @@ const NEST_11 = {
   '@nestjs/core': '11.2.10',
   '@nestjs/graphql': '13.4.5',
   '@nestjs/jwt': '11.0.2',
+  '@nestjs/microservices': '11.2.6',
   '@nestjs/platform-express': '11.2.10',
   '@nestjs/platform-fastify': '11.2.8',
   '@nestjs/platform-ws': '11.2.6',
