@@ -8,12 +8,16 @@ const MAX_PATH = 256;
 
 type LogSettings = Pick<MAuthSettings, 'appUuid' | 'logger' | 'logAttempts'>;
 
-/** The line that log pipelines of all MAuth clients read; its wording is fixed. */
-export function logAttempt(settings: LogSettings, version?: MAuthVersion, appUuid: string = NONE): void {
+/**
+ * The line that log pipelines of all MAuth clients read; its wording is fixed. As the Ruby client, it names a version
+ * only together with an app: both are read from one header, which is well-formed or says nothing.
+ */
+export function logAttempt(settings: LogSettings, version?: MAuthVersion, appUuid?: string): void {
   if (!settings.logAttempts) return;
+  const token = version && appUuid ? HEADERS[version].token : NONE;
   settings.logger.log(
-    `Mauth-client attempting to authenticate request from app with mauth app uuid ${appUuid} ` +
-      `to app with mauth app uuid ${settings.appUuid} using version ${version ? HEADERS[version].token : NONE}.`,
+    `Mauth-client attempting to authenticate request from app with mauth app uuid ${appUuid ?? NONE} ` +
+      `to app with mauth app uuid ${settings.appUuid} using version ${token}.`,
   );
 }
 

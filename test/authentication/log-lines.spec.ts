@@ -39,13 +39,27 @@ describe('The log of an authentication', () => {
       `${ATTEMPT} [none provided] to app with mauth app uuid ${OWN_UUID} using version [none provided].`,
       'warn: MAuth: POST /studies from app [none provided] is inauthentic (missing_headers)',
     ]);
-    expect(await linesOf({ 'mcc-authentication': 'x' })).toEqual([
-      `${ATTEMPT} [none provided] to app with mauth app uuid ${OWN_UUID} using version MWSV2.`,
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ['a V2 header', { 'mcc-authentication': 'x' }],
+    ['an empty V2 header', { 'mcc-authentication': '' }],
+    ['a V2 header that holds the token and no UUID', { 'mcc-authentication': 'MWSV2 x:eA==;' }],
+    ['a V2 header with the token of V1', { ...V2, 'mcc-authentication': V1['x-mws-authentication'] }],
+    ['a V2 header beside a good V1 header', { ...V1, 'mcc-authentication': 'x' }],
+    ['a V1 header', { 'x-mws-authentication': 'x' }],
+    ['a V1 header that holds the token and no UUID', { 'x-mws-authentication': 'MWS x:eA==' }],
+  ])('says [none provided] for app and version alike where no app can be read from %s', async (_, headers) => {
+    expect(await linesOf(headers)).toEqual([
+      `${ATTEMPT} [none provided] to app with mauth app uuid ${OWN_UUID} using version [none provided].`,
       'warn: MAuth: POST /studies from app [none provided] is inauthentic (malformed_headers)',
     ]);
-    expect(await linesOf({ 'x-mws-authentication': 'x' })).toEqual([
-      `${ATTEMPT} [none provided] to app with mauth app uuid ${OWN_UUID} using version MWS.`,
-      'warn: MAuth: POST /studies from app [none provided] is inauthentic (malformed_headers)',
+  });
+
+  it('names app and version where the app can be read and the signature cannot', async () => {
+    expect(await linesOf({ ...V2, 'mcc-authentication': `MWSV2 ${alice.appUuid}:x` })).toEqual([
+      `${ATTEMPT} ${alice.appUuid} to app with mauth app uuid ${OWN_UUID} using version MWSV2.`,
+      `warn: MAuth: POST /studies from app ${alice.appUuid} is inauthentic (malformed_headers)`,
     ]);
   });
 
