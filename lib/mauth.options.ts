@@ -158,7 +158,7 @@ export interface MAuthOptions {
    * refused as well. Default false.
    */
   replayProtection?: boolean | MAuthReplayOptions;
-  /** The clock, in milliseconds since 1970. Default `Date.now`. */
+  /** The clock, in milliseconds since 1970. Default `Date.now()`, looked up each time, so fake timers count. */
   now?: () => number;
   /** How public keys are cached. */
   keys?: MAuthKeyOptions;

@@ -1,7 +1,8 @@
 import { ESLint, type Linter } from 'eslint';
 import { join } from 'node:path';
 
-const RULE = '@typescript-eslint/no-restricted-imports';
+const IMPORTS = '@typescript-eslint/no-restricted-imports';
+const SYNTAX = 'no-restricted-syntax';
 const root = join(__dirname, '../..');
 // Handed over, because Jest in CommonJS mode cannot load a configuration the way ESLint does.
 const overrideConfig = jest.requireActual<Linter.Config[]>('../../eslint.config.js');
@@ -13,12 +14,12 @@ const eslint = new ESLint({
   overrideConfig: [...overrideConfig, { files: ['**/*.ts'], ...readText }],
 });
 
-/** What the linter says about one import, were it written in that file. */
-async function verdict(file: string, line: string): Promise<string[]> {
+/** What the linter says about one line, were it written in that file. */
+async function verdict(file: string, line: string, rule = IMPORTS): Promise<string[]> {
   const [result] = await eslint.lintText(`${line}\n`, { filePath: join(root, file) });
   const fatal = result.messages.find((message) => message.fatal);
   if (fatal) throw new Error(fatal.message);
-  return result.messages.filter(({ ruleId }) => ruleId === RULE).map(({ message }) => message);
+  return result.messages.filter(({ ruleId }) => ruleId === rule).map(({ message }) => message);
 }
 
 const PROTOCOL = 'lib/protocol/signature.ts';
@@ -105,5 +106,28 @@ describe('the linter', () => {
     ['lib/mauth.module.ts', './inbound/inbound-outcome.js'],
   ])('allows what points downwards: %s may import %s', async (file, imported) => {
     await expect(verdict(file, `import '${imported}';`)).resolves.toEqual([]);
+  });
+
+  it.each([
+    ['const clock = Date.now;'],
+    ['export const settings = { now: performance.now };'],
+    ['export const asDefault = (now = Date.now) => now();'],
+    ['const { now } = Date;'],
+    ['const { setTimeout: later } = globalThis;'],
+    ['const later = setTimeout;'],
+    ['await new Promise(setImmediate);'],
+    [`import { setTimeout } from 'node:timers/promises';`],
+  ])('lets no clock and no timer be kept, because fake ones come later: %s', async (line) => {
+    await expect(verdict(KEYS, line, SYNTAX)).resolves.toContainEqual(
+      expect.stringContaining('Call clocks and timers by their global names each time'),
+    );
+  });
+
+  it.each([
+    ['const time = Date.now();'],
+    ['const clock = () => Date.now();'],
+    ['clearTimeout(setTimeout(() => undefined, performance.now()));'],
+  ])('allows clocks and timers that are called: %s', async (line) => {
+    await expect(verdict(KEYS, line, SYNTAX)).resolves.toEqual([]);
   });
 });
