@@ -20,7 +20,7 @@ const NEST_11 = {
 
 /** Tools that no test of lib/ needs. */
 const TOOLS =
-  /^(@arethetypeswrong\/cli|@eslint\/.*|@nestjs\/(cli|schematics)|@stryker-mutator\/.*|eslint|prettier|publint|typescript-eslint)$/;
+  /^(@arethetypeswrong\/cli|@microsoft\/api-extractor|@eslint\/.*|@nestjs\/(cli|schematics)|@stryker-mutator\/.*|eslint|prettier|publint|typescript-eslint)$/;
 
 const ROOT = new URL('../../package.json', import.meta.url);
 
