@@ -31,10 +31,8 @@ export class Claims {
   ) {}
 }
 
-type ClaimRules = Pick<
-  MAuthSettings,
-  'v2OnlyAuthenticate' | 'disableFallbackToV1' | 'allowedDriftSeconds' | 'now'
->;
+type TimeRules = Pick<MAuthSettings, 'allowedDriftSeconds' | 'now'>;
+type ClaimRules = Pick<MAuthSettings, 'v2OnlyAuthenticate' | 'disableFallbackToV1'> & TimeRules;
 
 // One for all messages: most of them need it in case their signature does not match, and have one that does.
 const MISMATCH = inauthentic('signature_mismatch');
@@ -77,14 +75,17 @@ class ReadClaim {
 function readClaim(
   version: MAuthVersion,
   { authentication, time }: HeaderPair,
-  { allowedDriftSeconds, now }: ClaimRules,
+  rules: TimeRules,
 ): ReadClaim | undefined {
   if (authentication === undefined) return undefined;
   const { appUuid, signature } = readAuthentication(version, authentication);
   if (!appUuid || !signature) return new ReadClaim(inauthentic('malformed_headers'), appUuid);
   if (!isTime(time)) return new ReadClaim(inauthentic('malformed_time'), appUuid);
-  const drift = Math.abs(Math.floor(now() / 1000) - Number(time));
-  // Written so that a clock that answers NaN refuses everything.
-  if (!(drift <= allowedDriftSeconds)) return new ReadClaim(inauthentic('time_out_of_range'), appUuid);
+  if (!isTimely(time, rules)) return new ReadClaim(inauthentic('time_out_of_range'), appUuid);
   return new ReadClaim(MISMATCH, appUuid, new Claim(version, appUuid, signature, time));
+}
+
+/** Whether the time of a message is accepted now. False for a clock that answers NaN. */
+export function isTimely(time: string, { allowedDriftSeconds, now }: TimeRules): boolean {
+  return Math.abs(Math.floor(now() / 1000) - Number(time)) <= allowedDriftSeconds;
 }

@@ -5,7 +5,8 @@ export type RedisCommand = (command: string, ...words: string[]) => PromiseLike<
 
 /**
  * Remembers signatures in Redis, for several instances of one app: whoever is first, by `SET … NX PX`, may go on.
- * Redis must not evict (`maxmemory-policy noeviction`), since what it forgets early would be accepted again.
+ * Redis must not evict (`maxmemory-policy noeviction`), since what it forgets early would be accepted again; it counts
+ * by the clock of its own machine, which must not jump either.
  *
  * @param command how your client sends a command
  *

@@ -26,7 +26,7 @@ export class ReplayProtection {
   constructor(settings: MAuthSettings, options: NonNullable<MAuthSettings['replayProtection']>) {
     this.#settings = settings;
     this.#methods = new Set(options.methods);
-    this.#store = options.store ?? new ReplayMemory(options.maxEntries, settings.now);
+    this.#store = options.store ?? new ReplayMemory(options.maxEntries);
     this.#prefix = `nestjs-mauth:replay:${settings.appUuid.toLowerCase()}:`;
     this.#milliseconds = (2 * settings.allowedDriftSeconds + 1) * 1000;
   }

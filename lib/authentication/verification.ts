@@ -2,7 +2,7 @@ import { type MAuthSettings } from '../mauth.options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
 import { andThen, type MaybePromise } from './and-then.js';
 import { logAttempt, logFailure, logFallback } from './attempt-log.js';
-import { type Claim, type Claims } from './claims.js';
+import { isTimely, type Claim, type Claims } from './claims.js';
 import { type ReplayProtection } from './replay-protection.js';
 import { Authentic, inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 
@@ -87,10 +87,13 @@ export abstract class Verification {
 
   /** Only what was verified is remembered, so nobody else can use up the room for it. */
   #onlyOnce(result: MAuthResult): MaybePromise<MAuthResult> {
-    if (!result.authentic || !this.#accepted || !this.replays) return result;
-    return andThen(this.replays.check(this.#accepted.signature), (failure): MAuthResult =>
-      failure ? this.refuse(failure) : result,
-    );
+    const accepted = this.#accepted;
+    if (!result.authentic || !accepted || !this.replays) return result;
+    return andThen(this.replays.check(accepted.signature), (failure): MAuthResult => {
+      // A copy whose body came slowly may be this late that its original has been forgotten since its head was read.
+      const isLate = !failure && !isTimely(accepted.time, this.settings);
+      return failure || isLate ? this.refuse(failure ?? inauthentic('time_out_of_range')) : result;
+    });
   }
 
   #isFallback(version: Claim['version']): boolean {

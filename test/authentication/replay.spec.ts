@@ -5,6 +5,7 @@ import {
   redisReplayStore,
   type MAuthReplayStore,
 } from '../../lib/core.js';
+import { FakeClocks } from '../support/fake-clocks.js';
 import {
   accepted,
   alice,
@@ -123,45 +124,75 @@ describe('Replay protection', () => {
     expect(await authenticator.authenticateRequest(signed())).toEqual(accepted(alice, 2));
   });
 
-  it('does not accept what it has no room to remember, and has room again once the drift is over', async () => {
-    let now = NOW;
-    const { authenticator, log } = createWorld({
-      ...protecting,
-      replayProtection: { maxEntries: 2 },
-      now: () => now * 1000,
-    });
-    expect(await authenticator.authenticateRequest(signed({ time: NOW }))).toMatchObject({ authentic: true });
-    expect(await authenticator.authenticateRequest(signed({ time: NOW + 1 }))).toMatchObject({
-      authentic: true,
-    });
-    for (let time = 2; time < 4; time++) {
-      expect(await authenticator.authenticateRequest(signed({ time: NOW + time }))).toEqual(
+  describe('by the clock', () => {
+    let clocks: FakeClocks;
+    beforeEach(() => (clocks = new FakeClocks(NOW * 1000)));
+    afterEach(() => jest.useRealTimers());
+
+    /** An authenticator that reads the clock of the wall. */
+    const world = (options: Parameters<typeof createWorld>[0] = {}) =>
+      createWorld({ ...protecting, now: undefined, ...options });
+
+    it('does not accept what it has no room to remember, and has room again once the drift is over', async () => {
+      const { authenticator, log } = world({ replayProtection: { maxEntries: 2 } });
+      for (const time of [NOW, NOW + 1])
+        expect(await authenticator.authenticateRequest(signed({ time }))).toMatchObject({ authentic: true });
+      for (let time = 2; time < 4; time++) {
+        expect(await authenticator.authenticateRequest(signed({ time: NOW + time }))).toEqual(
+          undecided('replay_store_unavailable'),
+        );
+      }
+      // One that is remembered is a replay, also while there is no room.
+      expect(await authenticator.authenticateRequest(signed())).toEqual(refused('replayed'));
+      expect(log.lines.filter((line) => line.includes('`replayProtection.maxEntries`'))).toHaveLength(1);
+      clocks.advance(600);
+      expect(await authenticator.authenticateRequest(signed({ time: NOW + 600 }))).toEqual(
         undecided('replay_store_unavailable'),
       );
-    }
-    // One that is remembered is a replay, also while there is no room.
-    expect(await authenticator.authenticateRequest(signed())).toEqual(refused('replayed'));
-    expect(log.lines.filter((line) => line.includes('`replayProtection.maxEntries`'))).toHaveLength(1);
-    now += 601;
-    expect(await authenticator.authenticateRequest(signed({ time: now }))).toMatchObject({ authentic: true });
-  });
-
-  it.each([300, 60, 900])(
-    'remembers for as long as the time is accepted, with a drift of %i s',
-    async (drift) => {
-      let now = NOW - drift;
-      const { authenticator } = createWorld({
-        ...protecting,
-        allowedDriftSeconds: drift,
-        now: () => now * 1000 + 999,
+      clocks.advance(1);
+      expect(await authenticator.authenticateRequest(signed({ time: NOW + 601 }))).toMatchObject({
+        authentic: true,
       });
+    });
+
+    it.each([300, 60, 900])(
+      'remembers for as long as the time is accepted, with a drift of %i s',
+      async (drift) => {
+        const { authenticator } = world({ allowedDriftSeconds: drift });
+        const request = signed({ time: NOW + drift });
+        expect(await authenticator.authenticateRequest(request)).toMatchObject({ authentic: true });
+        clocks.advance(2 * drift + 0.999);
+        expect(await authenticator.authenticateRequest(request)).toEqual(refused('replayed'));
+        clocks.advance(0.001);
+        expect(await authenticator.authenticateRequest(request)).toEqual(refused('time_out_of_range'));
+      },
+    );
+
+    it.each([3600, -3600, 86_400, -86_400, 601, -601])(
+      'remembers also when the clock of the wall is set by %i s, serves a request, and is set back',
+      async (seconds) => {
+        const { authenticator } = world();
+        expect(await authenticator.authenticateRequest(signed())).toMatchObject({ authentic: true });
+        clocks.setWallClock(seconds);
+        const other = signed({ time: NOW + seconds });
+        expect(await authenticator.authenticateRequest(other)).toMatchObject({ authentic: true });
+        clocks.setWallClock(-seconds);
+        expect(await authenticator.authenticateRequest(signed())).toEqual(refused('replayed'));
+      },
+    );
+
+    it('remembers also when the option `now` jumps', async () => {
+      let now = NOW;
+      const { authenticator } = world({ now: () => now * 1000 });
       expect(await authenticator.authenticateRequest(signed())).toMatchObject({ authentic: true });
-      now = NOW + drift;
+      now += 3600;
+      expect(await authenticator.authenticateRequest(signed({ time: now }))).toMatchObject({
+        authentic: true,
+      });
+      now = NOW;
       expect(await authenticator.authenticateRequest(signed())).toEqual(refused('replayed'));
-      now += 1;
-      expect(await authenticator.authenticateRequest(signed())).toEqual(refused('time_out_of_range'));
-    },
-  );
+    });
+  });
 
   it('accepts one of many that come at once', async () => {
     const { authenticator } = createWorld(protecting);

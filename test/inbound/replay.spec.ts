@@ -10,6 +10,8 @@ import * as library from '../../lib/index.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { send } from '../support/caller.js';
 import { examplesOf, runExample } from '../support/examples.js';
+import { FakeClocks } from '../support/fake-clocks.js';
+import { RawConnection } from '../support/raw-connection.js';
 import { hasRedisServer, RedisServer } from '../support/redis-server.js';
 import { PLATFORMS, RecordingLogger, startApp, type RunningApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
@@ -90,6 +92,49 @@ describe.each(PLATFORMS)('Replay protection on %s', (_, createAdapter) => {
     const answers = await Promise.all(Array.from({ length: 20 }, async () => send(`${url}/orders`, first)));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(19).fill(401)]);
     expect(received).toHaveLength(1);
+  });
+
+  it('refuses a copy also after the clock of the wall was an hour ahead for a while', async () => {
+    const url = await start();
+    const clocks = new FakeClocks();
+    try {
+      const first = await order(1);
+      expect((await send(`${url}/orders`, first)).status).toBe(201);
+      clocks.setWallClock(3600);
+      expect((await send(`${url}/orders`, await order(2))).status).toBe(201);
+      clocks.setWallClock(-3600);
+      expect((await send(`${url}/orders`, first)).status).toBe(401);
+      expect(received).toEqual([{ number: 1 }, { number: 2 }]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('refuses a copy that begins in time and ends when its original has been forgotten', async () => {
+    const url = await start();
+    const clocks = new FakeClocks();
+    const connection = await RawConnection.open(Number(new URL(url).port));
+    try {
+      const body = '{"number":1}';
+      const time = Math.floor(Date.now() / 1000) + 300;
+      const signature = await signer.signRequest({ method: 'POST', url: '/orders', body }, { time });
+      const headers = { ...signature, 'content-type': 'application/json' };
+      expect((await send(`${url}/orders`, { method: 'POST', body, headers })).status).toBe(201);
+      clocks.advance(600);
+      logger.lines.length = 0;
+      await connection.writeHead('POST /orders', { ...headers, 'content-length': body.length });
+      while (!logger.lines.some(({ message }) => message.includes('attempting to authenticate')))
+        await new Promise(setImmediate);
+      clocks.advance(1);
+      // Every request makes the memory forget what has ended.
+      expect((await send(`${url}/orders`, await order(2))).status).toBe(201);
+      await connection.write(body);
+      expect((await connection.answer())?.status).toBe(401);
+      expect(received).toEqual([{ number: 1 }, { number: 2 }]);
+    } finally {
+      jest.useRealTimers();
+      connection.destroy();
+    }
   });
 
   it('leaves GET alone', async () => {
