@@ -1,6 +1,6 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import { Readable, Stream } from 'node:stream';
 
 /**
  * A request and its response as Node hands them over, below any framework.
@@ -24,6 +24,13 @@ export class Exchange {
 export function nodeRequest(request: unknown): IncomingMessage {
   const { raw } = (request ?? {}) as { raw?: unknown };
   return (raw instanceof Readable ? raw : request) as IncomingMessage;
+}
+
+/** Node's response behind the response of a framework; undefined for anything else. */
+export function nodeResponse(response: unknown): ServerResponse | undefined {
+  const { raw } = (response ?? {}) as { raw?: unknown };
+  const found = raw instanceof Stream ? raw : response;
+  return found instanceof Stream ? (found as ServerResponse) : undefined;
 }
 
 /**

@@ -2,15 +2,19 @@ import { Injectable, type HttpServer } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { Door } from './door.js';
 import { type Exchange } from './exchange.js';
 import { type ExemptPaths } from './exempt-paths.js';
 import { ExpressPlatform } from './express.platform.js';
 import { FastifyPlatform } from './fastify.platform.js';
+import { HostAdapters } from './host-adapters.js';
 import { type InboundPlatform } from './platform.js';
 import { RequestAuthenticator } from './request-authenticator.js';
 import { type ResponseSigning } from './response-signing.js';
+
+const ADAPTERS = new WeakMap<HttpAdapterHost, HostAdapters<InboundAuthenticator>>();
 
 /** What of the application is protected, as far as it concerns the way in. */
 export interface DoorOptions {
@@ -28,6 +32,8 @@ export class InboundAuthenticator extends RequestAuthenticator {
   readonly #settings: MAuthSettings;
   readonly #door: Door;
   readonly #standsInFront: boolean;
+  readonly #adapters: HostAdapters<InboundAuthenticator>;
+  #installationError: Error | undefined;
 
   constructor(
     adapterHost: HttpAdapterHost,
@@ -40,8 +46,24 @@ export class InboundAuthenticator extends RequestAuthenticator {
     this.#settings = settings;
     this.#door = new Door(settings, exempt, ({ request }) => this.authenticate(request));
     this.#standsInFront = protect === 'everything';
+    this.#adapters = ADAPTERS.get(adapterHost) ?? new HostAdapters();
+    ADAPTERS.set(adapterHost, this.#adapters);
     // The only moment at which an adapter is there and has no body parser yet.
-    adapterHost.init$.subscribe(() => this.#install(adapterHost.httpAdapter));
+    this.#adapters.join(adapterHost, this, (adapter) => this.#serve(adapter));
+  }
+
+  /**
+   * To be asked before the application listens.
+   *
+   * @throws MAuthConfigurationError when the HTTP adapter did not take the hooks
+   */
+  assertInstalled(): void {
+    if (!this.#installationError) return;
+    throw new MAuthConfigurationError(
+      `MAuth could not be installed on the HTTP adapter (${this.#installationError.message}). Create the application ` +
+        'with an adapter whose server is not ready or listening yet.',
+      { cause: this.#installationError },
+    );
   }
 
   /**
@@ -53,8 +75,20 @@ export class InboundAuthenticator extends RequestAuthenticator {
     return this.#door.admits(exchange, target);
   }
 
-  #install(adapter: HttpServer | null | undefined): void {
-    if (!adapter) return;
+  protected override receiverOf(request: unknown): RequestAuthenticator | undefined {
+    return this.#adapters.owners.find((owner) => owner.hasReceived(request));
+  }
+
+  /** What throws while an adapter is announced is beyond the reach of the application: it is told when it starts. */
+  #serve(adapter: HttpServer): void {
+    try {
+      this.#adapters.take(adapter, this, (present) => this.#install(adapter, present));
+    } catch (error) {
+      this.#installationError = error as Error;
+    }
+  }
+
+  #install(adapter: HttpServer, present: () => InboundAuthenticator): void {
     const platform = platformOf(adapter);
     if (!platform) {
       this.#settings.logger.error(
@@ -69,9 +103,9 @@ export class InboundAuthenticator extends RequestAuthenticator {
       );
     }
     platform.install({
-      arrive: (request, response, isRouted) => this.receive(platform, request, response, isRouted),
+      arrive: (request, response, isRouted) => present().receive(platform, request, response, isRouted),
       ...(this.#standsInFront && {
-        admit: (exchange: Exchange) => this.admits(exchange, platform.routedTarget(exchange.request)),
+        admit: (exchange: Exchange) => present().admits(exchange, platform.routedTarget(exchange.request)),
       }),
     });
   }

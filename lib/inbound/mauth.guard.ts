@@ -8,7 +8,6 @@ import {
   type ExecutionContext,
   type HttpException,
 } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
 import { andThen, type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthIdentity } from '../authentication/result.js';
 import { type MAuthSettings } from '../mauth.options.js';
@@ -16,6 +15,7 @@ import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
 import { type AccessPolicy } from './access-policy.js';
 import { answerFor } from './answers.js';
+import { nodeResponse } from './exchange.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { httpRequest } from './http-request.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
@@ -54,9 +54,6 @@ export class MAuthGuard implements CanActivate {
 
   @Inject(MAUTH_INBOUND_AUTHENTICATOR)
   private readonly authenticator!: InboundAuthenticator;
-
-  @Inject(HttpAdapterHost)
-  private readonly adapterHost!: HttpAdapterHost;
 
   #policies: AccessPolicies | undefined;
 
@@ -139,9 +136,11 @@ export class MAuthGuard implements CanActivate {
 
   #refusal(context: ExecutionContext, failure: InboundFailure): HttpException {
     if (context.getType<string>() === 'http') {
-      const response = context.switchToHttp().getResponse<unknown>();
-      for (const [name, value] of Object.entries(answerFor(failure, this.settings).headers)) {
-        this.adapterHost.httpAdapter.setHeader(response, name, value);
+      const response = nodeResponse(context.switchToHttp().getResponse<unknown>());
+      if (response && !response.headersSent) {
+        for (const [name, value] of Object.entries(answerFor(failure, this.settings).headers)) {
+          response.setHeader(name, value);
+        }
       }
     }
     return this.toException(failure);

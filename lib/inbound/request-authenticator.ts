@@ -51,12 +51,26 @@ export class RequestAuthenticator {
   }
 
   /**
+   * Whether the request can be authenticated here.
+   *
+   * @param request Express's, Fastify's or Node's; anything else cannot
+   */
+  knows(request: unknown): boolean {
+    return this.hasReceived(request) || this.receiverOf(request) !== undefined;
+  }
+
+  /**
    * Whether the request came in here.
    *
    * @param request Express's, Fastify's or Node's; anything else did not
    */
-  knows(request: unknown): boolean {
+  hasReceived(request: unknown): boolean {
     return this.#find(request) !== undefined;
+  }
+
+  /** Where a request came in that did not come in here. */
+  protected receiverOf(_request: unknown): RequestAuthenticator | undefined {
+    return undefined;
   }
 
   /**
@@ -65,9 +79,12 @@ export class RequestAuthenticator {
    *
    * @param request Express's, Fastify's or Node's
    */
-  authenticate(request: unknown, { maxBodyBytes }: RouteLimits = {}): MaybePromise<InboundOutcome> {
+  authenticate(request: unknown, limits: RouteLimits = {}): MaybePromise<InboundOutcome> {
+    const { maxBodyBytes } = limits;
     const arrival = this.#find(request);
     if (!arrival) {
+      const receiver = this.receiverOf(request);
+      if (receiver) return receiver.authenticate(request, limits);
       this.#settings.logger.error(
         'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
       );
@@ -87,9 +104,9 @@ export class RequestAuthenticator {
    */
   hasMAuthHeaders(request: unknown): boolean {
     const arrival = this.#find(request);
+    if (!arrival) return this.receiverOf(request)?.hasMAuthHeaders(request) ?? isSigned(nodeRequest(request));
     // Headers may be removed from a request on its way, but a signed request stays one.
-    if (arrival?.verification?.claims.version !== undefined) return true;
-    return isSigned(arrival?.request ?? nodeRequest(request));
+    return arrival.verification?.claims.version !== undefined || isSigned(arrival.request);
   }
 
   /** @param request Express's, Fastify's or Node's */

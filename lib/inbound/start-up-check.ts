@@ -6,6 +6,7 @@ import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
 import { type HandlerPlace } from './access-policy.js';
 import { refuseOpenGateways } from './gateway-check.js';
+import { type InboundAuthenticator } from './inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
   MAUTH_PROTECT,
@@ -31,6 +32,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
   onModuleInit(): void {
     this.#refuseRequestScope();
     this.#refuseSecondRegistration();
+    this.moduleRef.get<InboundAuthenticator>(MAUTH_INBOUND_AUTHENTICATOR).assertInstalled();
     const settings = this.moduleRef.get<MAuthSettings>(MAUTH_SETTINGS);
     const policies = new AccessPolicies(settings.apps);
     const classes = this.#classes();
