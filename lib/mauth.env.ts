@@ -2,13 +2,14 @@ import { isAppUuid } from './protocol/app-uuid.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
 import { type MAuthOptions } from './mauth.options.js';
 import { isApiVersion, isServiceUrl, parseSignVersions } from './mauth.settings.js';
-import { ENVIRONMENT } from './mauth.env-names.js';
+import { ENVIRONMENT, RUBY_SIGN_VERSIONS } from './mauth.env-names.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Options from environment variables, under the names that all MAuth clients share. An empty variable counts as
- * unset; of several names for one option the first that is set wins.
+ * Options from environment variables, under the names that all MAuth clients share. White space at either end of a
+ * value does not count, and an empty variable counts as unset; of several names for one option the first that is set
+ * wins.
  *
  * Nothing is required here, so the result can be completed: `{ ...mauthOptionsFromEnv(), protect: 'routes' }`.
  *
@@ -19,6 +20,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * MAuthModule.forRoot({ ...mauthOptionsFromEnv(), v2OnlyAuthenticate: true });
  */
 export function mauthOptionsFromEnv(env: Environment = process.env): MAuthOptions {
+  const allowHttp = read(env, ENVIRONMENT['service.allowHttp'], flag);
   const options: Partial<MAuthOptions> = {
     appUuid: read(env, ENVIRONMENT.appUuid, appUuid),
     privateKey: read(env, ENVIRONMENT.privateKey, text),
@@ -28,6 +30,7 @@ export function mauthOptionsFromEnv(env: Environment = process.env): MAuthOption
     signVersions: read(env, ENVIRONMENT.signVersions, signVersions) ?? rubySignVersions(env),
     v2OnlyAuthenticate: read(env, ENVIRONMENT.v2OnlyAuthenticate, flag),
     disableFallbackToV1: read(env, ENVIRONMENT.disableFallbackToV1, flag),
+    service: allowHttp === undefined ? undefined : { allowHttp },
   };
   options.privateKeyFile = options.privateKey ? undefined : read(env, ENVIRONMENT.privateKeyFile, text);
   return Object.fromEntries(
@@ -65,25 +68,33 @@ const flag = reader('true or false', (value) => {
 });
 
 function read<T>(env: Environment, names: readonly string[], reader: Reader<T>): T | undefined {
-  const name = names.find((candidate) => env[candidate]);
+  const name = firstSet(env, names);
   if (name === undefined) return undefined;
-  const value = reader(env[name] as string);
+  const text = textOf(env, name);
+  const value = reader(text);
   if (value !== undefined) return value;
   // The value itself stays out of the message: it may be a secret that was put into the wrong variable.
   throw new MAuthConfigurationError(
-    `The environment variable ${name} must be ${reader.accepts}; correct or unset it.`,
+    `The environment variable ${name} must be ${reader.accepts}; correct or unset it.` +
+      (/^(["']).*\1$/.test(text) ? ' Its value stands in quotes: remove them.' : ''),
   );
 }
 
-/** The Ruby client's way to choose versions, for deployments that carry its variables. */
+function firstSet(env: Environment, names: readonly string[]): string | undefined {
+  return names.find((name) => textOf(env, name) !== '');
+}
+
+function textOf(env: Environment, name: string): string {
+  return env[name]?.trim() ?? '';
+}
+
 function rubySignVersions(env: Environment): 'v1' | 'v2' | 'v1,v2' | undefined {
-  const [v2Only, v1Only] = [
-    read(env, ['MAUTH_V2_ONLY_SIGN_REQUESTS'], flag),
-    read(env, ['MAUTH_V1_ONLY_SIGN_REQUESTS'], flag),
-  ];
+  const v2Only = read(env, RUBY_SIGN_VERSIONS.v2Only, flag);
+  const v1Only = read(env, RUBY_SIGN_VERSIONS.v1Only, flag);
   if (v2Only && v1Only) {
+    const names = [RUBY_SIGN_VERSIONS.v2Only, RUBY_SIGN_VERSIONS.v1Only].map((names) => firstSet(env, names));
     throw new MAuthConfigurationError(
-      'The environment variables MAUTH_V2_ONLY_SIGN_REQUESTS and MAUTH_V1_ONLY_SIGN_REQUESTS must not both be true; ' +
+      `The environment variables ${names.join(' and ')} must not both be true; ` +
         'set MAUTH_SIGN_VERSIONS to v1, v2 or v1,v2 instead.',
     );
   }

@@ -107,8 +107,9 @@ export interface MAuthOptions {
   /** UUID of this app, as registered with the MAuth service. Required. */
   appUuid: string;
   /**
-   * RSA private key of this app: PKCS#1 or PKCS#8 PEM (also with literal `\n`, on one line, or as base64 of the
-   * PEM), a `KeyObject`, or ciphertext for `decryptPrivateKey`. Required to sign, and to ask the MAuth service.
+   * RSA private key of this app: PKCS#1 or PKCS#8 PEM (also with literal `\n`, on one line, in quotes, behind "Bag
+   * Attributes", as base64 of the PEM or of the DER), a `KeyObject`, or ciphertext for `decryptPrivateKey`. Required to
+   * sign, and to ask the MAuth service.
    */
   privateKey?: string | KeyObject;
   /** Path of a file that holds the private key in any of these forms; instead of `privateKey`. */

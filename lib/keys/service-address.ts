@@ -23,7 +23,7 @@ export function serviceAddress(mauthUrl: string, apiVersion: string, allowHttp: 
   if (!isHttps && !allowHttp && !isLoopback(url.hostname)) {
     throw new MAuthConfigurationError(
       `MAuth option \`mauthUrl\` (environment: MAUTH_URL) must begin with https:// for the host ${url.hostname}; ` +
-        'set `service.allowHttp` to true to trust the network in between.',
+        'set `service.allowHttp` (environment: MAUTH_ALLOW_HTTP) to true to trust the network in between.',
     );
   }
   const { protocol, hostname, port } = urlToHttpOptions(url);

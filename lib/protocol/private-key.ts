@@ -6,19 +6,28 @@ const BLOCK = /^-----BEGIN ((?:RSA )?PRIVATE KEY)-----([A-Za-z0-9+/=\s]+)-----EN
 const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
 const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}$/;
 const LINE = /.{1,64}/g;
+const IN_QUOTES = /^(["'])([^]*)\1$/;
+/** What OpenSSL writes in front of a key that it takes out of a PKCS#12 file. */
+const ATTRIBUTES = /^(?:Bag|Key) Attributes\b/;
 
 /**
  * Reads a private key in every form in which environments hand one over: PKCS#1 or PKCS#8 PEM, with any line ends,
- * with literal `\n`, on one line with spaces or nothing between header, body and footer, or base64 of any of these.
+ * with literal `\n`, on one line with spaces or nothing between header, body and footer, behind "Bag Attributes", base64
+ * of any of these, or base64 of the DER; each of them also in quotes.
  *
  * @returns undefined when the text is no key at all in any accepted form (it may be ciphertext)
  * @throws UnusableKeyError when it is a key, but malformed, encrypted with a passphrase, or not good enough
  */
 export function readPrivateKey(text: string): KeyObject | undefined {
-  const trimmed = text.trim();
-  const pem = trimmed.startsWith('-----') ? trimmed : decodedPem(trimmed);
-  if (pem === undefined) return undefined;
-  return checkRsaKey(parse(asBlock(pem.replaceAll('\\r', '').replaceAll('\\n', '\n').trim())));
+  const key = unwrapped(text);
+  const pem = pemIn(key);
+  if (pem !== undefined) return readPem(pem);
+  if (!BASE64.test(key)) return undefined;
+  const bytes = Buffer.from(key, 'base64');
+  const der = readDer(bytes);
+  if (der) return checkRsaKey(der);
+  const decodedPem = pemIn(unwrapped(bytes.toString('latin1')));
+  return decodedPem === undefined ? undefined : readPem(decodedPem);
 }
 
 /** The same checks for a key that is parsed already; throws UnusableKeyError. */
@@ -27,20 +36,56 @@ export function checkPrivateKey(key: KeyObject): KeyObject {
   return checkRsaKey(key);
 }
 
-function decodedPem(text: string): string | undefined {
-  if (!BASE64.test(text)) return undefined;
-  const decoded = Buffer.from(text, 'base64').toString('latin1').trim();
-  return decoded.startsWith('-----') ? decoded : undefined;
+/** Without what shells and files leave around a value, and with line ends where they are spelled out. */
+function unwrapped(text: string): string {
+  const trimmed = text.trim();
+  const value = IN_QUOTES.exec(trimmed)?.[2] ?? trimmed;
+  return value.replaceAll('\\r', '').replaceAll('\\n', '\n').trim();
+}
+
+function pemIn(text: string): string | undefined {
+  if (text.startsWith('-----')) return text;
+  const begin = text.indexOf('-----BEGIN');
+  return begin > 0 && ATTRIBUTES.test(text) ? text.slice(begin) : undefined;
+}
+
+function readPem(pem: string): KeyObject {
+  try {
+    return checkRsaKey(createPrivateKey({ key: asBlock(pem), format: 'pem' }));
+  } catch (error) {
+    if (error instanceof UnusableKeyError) throw error;
+    // OpenSSL's message would say nothing more, and could quote what it read.
+    throw new UnusableKeyError('malformed_key', 'The private key cannot be read.');
+  }
+}
+
+/** The key behind exactly these bytes; undefined where they are something else. */
+function readDer(bytes: Buffer): KeyObject | undefined {
+  // A sequence with a length of two bytes that covers all, as every key of an accepted size is. OpenSSL itself would
+  // read past what follows it.
+  if (bytes.length < 4 || bytes.readUInt16BE(0) !== 0x3082 || bytes.readUInt16BE(2) !== bytes.length - 4) {
+    return undefined;
+  }
+  for (const type of ['pkcs8', 'pkcs1'] as const) {
+    try {
+      return createPrivateKey({ key: bytes, format: 'der', type });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE') throw encrypted();
+    }
+  }
+  return undefined;
+}
+
+function encrypted(): UnusableKeyError {
+  return new UnusableKeyError(
+    'wrong_key_type',
+    'The private key is encrypted with a passphrase: decrypt it first.',
+  );
 }
 
 /** The one accepted block, written with lines as OpenSSL wants them. */
 function asBlock(pem: string): string {
-  if (ENCRYPTED.test(pem)) {
-    throw new UnusableKeyError(
-      'wrong_key_type',
-      'The private key is encrypted with a passphrase: decrypt it first.',
-    );
-  }
+  if (ENCRYPTED.test(pem)) throw encrypted();
   const block = BLOCK.exec(pem);
   const lines = block?.[2]?.replace(/\s+/g, '').match(LINE);
   if (!block || !lines) {
@@ -50,13 +95,4 @@ function asBlock(pem: string): string {
     );
   }
   return [`-----BEGIN ${block[1]}-----`, ...lines, `-----END ${block[1]}-----`, ''].join('\n');
-}
-
-function parse(pem: string): KeyObject {
-  try {
-    return createPrivateKey({ key: pem, format: 'pem' });
-  } catch {
-    // OpenSSL's message would say nothing more, and could quote what it read.
-    throw new UnusableKeyError('malformed_key', 'The private key cannot be read.');
-  }
 }

@@ -1,5 +1,7 @@
 import { Agent, createServer, type Server } from 'node:https';
 import { type AddressInfo } from 'node:net';
+import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
+import { mauthOptionsFromEnv } from '../../lib/mauth.env.js';
 import { MAuthConfigurationError } from '../../lib/mauth.errors.js';
 import { SecurityTokenClient } from '../../lib/keys/security-token-client.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
@@ -200,7 +202,9 @@ describe('the address of the MAuth service', () => {
     'http://localhost.example.com',
   ])('must be https: %s is a configuration error that names the options', (mauthUrl) => {
     expect(connectTo(mauthUrl)).toThrow(MAuthConfigurationError);
-    expect(connectTo(mauthUrl)).toThrow(/`mauthUrl`.*MAUTH_URL.*`service\.allowHttp`/);
+    expect(connectTo(mauthUrl)).toThrow(
+      /`mauthUrl`.*MAUTH_URL.*`service\.allowHttp` \(environment: MAUTH_ALLOW_HTTP\)/,
+    );
   });
 
   it.each([
@@ -211,6 +215,23 @@ describe('the address of the MAuth service', () => {
     'http://[::1]:9',
   ])('may be %s', (mauthUrl) => {
     expect(connectTo(mauthUrl)).not.toThrow();
+  });
+
+  it.each([
+    ['true', true],
+    [' TRUE\n', true],
+    ['false', false],
+    ['', false],
+  ])('may be that of a compose network where MAUTH_ALLOW_HTTP is %j: %s', (MAUTH_ALLOW_HTTP, isAllowed) => {
+    const env = {
+      APP_UUID: own.appUuid,
+      PRIVATE_KEY: own.privateKeyPem,
+      MAUTH_URL: 'http://mauth:3000',
+      MAUTH_ALLOW_HTTP,
+    };
+    const make = () => new MAuthAuthenticator(mauthOptionsFromEnv(env));
+    if (isAllowed) expect(make).not.toThrow();
+    else expect(make).toThrow(/MAUTH_ALLOW_HTTP/);
   });
 
   it('may be plain HTTP where that is allowed by name', () => {

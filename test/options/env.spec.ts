@@ -26,8 +26,7 @@ const NO_TRUTH = [
   'no',
   'on',
   'tru',
-  ' true',
-  'true ',
+  't rue',
   'null',
   'constructor',
   '__proto__',
@@ -52,14 +51,14 @@ const TABLE: Row[] = [
       [UUID, UUID],
       [UUID.toUpperCase(), UUID.toUpperCase()],
     ],
-    bad: ['x', `${UUID} `, `{${UUID}}`, UUID.replaceAll('-', '')],
+    bad: ['x', `${UUID} x`, `{${UUID}}`, UUID.replaceAll('-', '')],
     accepts: A_UUID,
   },
   {
     option: 'privateKey',
     variables: ['PRIVATE_KEY', 'MAUTH_PRIVATE_KEY', 'APP_MAUTH_PRIVATE_KEY'],
     good: [
-      [app.privateKeyPem, app.privateKeyPem],
+      [app.privateKeyPem, app.privateKeyPem.trim()],
       ['any ciphertext', 'any ciphertext'],
     ],
     bad: [],
@@ -96,7 +95,7 @@ const TABLE: Row[] = [
       ['v1', 'v1'],
       ['v2.1-beta_3', 'v2.1-beta_3'],
     ],
-    bad: ['v1/..', '..', '.', 'v 1', '%2e%2e', 'v1\n'],
+    bad: ['v1/..', '..', '.', 'v 1', '%2e%2e', 'v1\nv2'],
     accepts: 'a version such as v1',
   },
   {
@@ -107,7 +106,7 @@ const TABLE: Row[] = [
       ['remote', 'remote'],
       ['Remote', 'remote'],
     ],
-    bad: ['both', 'loca', ' local'],
+    bad: ['both', 'loca', 'lo cal'],
     accepts: 'local or remote',
   },
   {
@@ -132,11 +131,27 @@ const TABLE: Row[] = [
   },
   {
     option: 'disableFallbackToV1',
-    variables: ['MAUTH_DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE'],
+    variables: ['MAUTH_DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE', 'DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE'],
     good: TRUTH,
     bad: NO_TRUTH,
     accepts: 'true or false',
   },
+  {
+    option: 'service',
+    variables: ['MAUTH_ALLOW_HTTP'],
+    good: TRUTH.map(([text, value]) => [text, { allowHttp: value }]),
+    bad: NO_TRUTH,
+    accepts: 'true or false',
+  },
+];
+/** What shells, files and editors leave around a value. */
+const AROUND: readonly [string, string][] = [
+  [' ', ''],
+  ['', ' '],
+  ['', '\n'],
+  ['', '\r\n'],
+  ['\t', ' \t'],
+  ['\ufeff', '\u00a0'],
 ];
 
 describe.each(TABLE)(
@@ -150,8 +165,15 @@ describe.each(TABLE)(
         expect(mauthOptionsFromEnv({ [variable]: value })).toEqual({ [option]: expected });
       });
 
-      it('empty is unset', () => {
-        expect(mauthOptionsFromEnv({ [variable]: '' })).toEqual({});
+      it.each(AROUND)('with %j before it and %j behind it', (before, behind) => {
+        for (const [value, expected] of good) {
+          const trimmed = typeof expected === 'string' ? expected.trim() : expected;
+          expect(mauthOptionsFromEnv({ [variable]: before + value + behind })).toEqual({ [option]: trimmed });
+        }
+      });
+
+      it.each(['', ' ', '\n', ' \r\n\t'])('empty (%j) is unset', (nothing) => {
+        expect(mauthOptionsFromEnv({ [variable]: nothing })).toEqual({});
       });
 
       it('undefined is unset', () => {
@@ -174,7 +196,7 @@ describe.each(TABLE)(
     it('is that of the first variable that is set and not empty', () => {
       for (const [index, winner] of variables.entries()) {
         const losers = Object.fromEntries(variables.slice(index + 1).map((name) => [name, second]));
-        const empty = Object.fromEntries(variables.slice(0, index).map((name) => [name, '']));
+        const empty = Object.fromEntries(variables.slice(0, index).map((name) => [name, ' ']));
         expect(read({ ...losers, [winner]: first })).toEqual(expectedFirst);
         expect(read({ ...losers, ...empty, [winner]: second })).toEqual(expectedSecond);
       }
@@ -205,6 +227,9 @@ describe('The private key from the environment', () => {
     ['on one line', app.privateKeyPem.replaceAll('\n', ' ')],
     ['on one line without spaces', app.privateKeyPem.replaceAll('\n', '')],
     ['in base64', Buffer.from(app.privateKeyPem).toString('base64')],
+    ['in quotes', `"${app.privateKeyPem.replaceAll('\n', '\\n')}"`],
+    ['in base64 without header and footer', app.privateKeyPem.replaceAll(/-----.*-----|\n/g, '')],
+    ['behind Bag Attributes', `Bag Attributes\n    localKeyID: 01\n${app.privateKeyPem}`],
   ])('%s makes a signer', async (_, text) => {
     const env = { APP_UUID: UUID, PRIVATE_KEY: text, MAUTH_SIGN_VERSIONS: 'v2' };
     const signer = new MAuthSigner(mauthOptionsFromEnv(env));
@@ -213,9 +238,11 @@ describe('The private key from the environment', () => {
   });
 });
 
-describe("The versions to sign with, from Ruby's variables", () => {
-  const [v2, v1] = ['MAUTH_V2_ONLY_SIGN_REQUESTS', 'MAUTH_V1_ONLY_SIGN_REQUESTS'];
-
+describe.each([
+  ['MAUTH_V2_ONLY_SIGN_REQUESTS', 'MAUTH_V1_ONLY_SIGN_REQUESTS'],
+  ['V2_ONLY_SIGN_REQUESTS', 'V1_ONLY_SIGN_REQUESTS'],
+  ['V2_ONLY_SIGN_REQUESTS', 'MAUTH_V1_ONLY_SIGN_REQUESTS'],
+])("The versions to sign with, from Ruby's variables %s and %s", (v2, v1) => {
   it.each<[string, Record<string, string>, string | undefined]>([
     ['neither', {}, undefined],
     ['only V2', { [v2]: 'true' }, 'v2'],
@@ -226,14 +253,19 @@ describe("The versions to sign with, from Ruby's variables", () => {
     ['only V1 and not only V2', { [v2]: 'false', [v1]: 'true' }, 'v1'],
     ['neither of them only', { [v2]: 'false', [v1]: 'false' }, 'v1,v2'],
     ['both empty', { [v2]: '', [v1]: '' }, undefined],
+    ['both of white space', { [v2]: ' ', [v1]: '\n' }, undefined],
+    ['V1 empty', { [v1]: '' }, undefined],
+    ['V2 empty, only V1', { [v2]: '', [v1]: 'true' }, 'v1'],
+    ['only V2, V1 empty', { [v2]: 'true', [v1]: '' }, 'v2'],
     ['V2 empty, V1 not only', { [v2]: '', [v1]: 'false' }, 'v1,v2'],
+    ['with white space behind', { [v2]: 'true\n', [v1]: 'false ' }, 'v2'],
   ])('%s', (_, env, expected) => {
     expect(mauthOptionsFromEnv(env).signVersions).toBe(expected);
   });
 
   it('are contradictory when both are true, and the error says what to set instead', () => {
     expect(() => mauthOptionsFromEnv({ [v2]: 'true', [v1]: 'true' })).toThrow(
-      'The environment variables MAUTH_V2_ONLY_SIGN_REQUESTS and MAUTH_V1_ONLY_SIGN_REQUESTS must not both be true; ' +
+      `The environment variables ${v2} and ${v1} must not both be true; ` +
         'set MAUTH_SIGN_VERSIONS to v1, v2 or v1,v2 instead.',
     );
   });
@@ -248,6 +280,17 @@ describe("The versions to sign with, from Ruby's variables", () => {
     it.each(NO_TRUTH)('malformed as %j is an error that names it', (value) => {
       expect(() => mauthOptionsFromEnv({ [variable]: value })).toThrow(malformed(variable, 'true or false'));
     });
+  });
+});
+
+describe("Ruby's older variables", () => {
+  it.each([
+    ['V2_ONLY_SIGN_REQUESTS', 'signVersions', undefined],
+    ['V1_ONLY_SIGN_REQUESTS', 'signVersions', 'v1,v2'],
+    ['DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE', 'disableFallbackToV1', false],
+  ])('%s stands behind the one with the prefix', (older, option, expected) => {
+    const options = mauthOptionsFromEnv({ [older]: 'true', [`MAUTH_${older}`]: 'false' });
+    expect((options as unknown as Record<string, unknown>)[option]).toBe(expected);
   });
 });
 
@@ -276,6 +319,7 @@ describe('The environment', () => {
         MAUTH_SIGN_VERSIONS: 'v1,v2',
         V2_ONLY_AUTHENTICATE: 'true',
         MAUTH_DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE: 'true',
+        MAUTH_ALLOW_HTTP: 'true',
       }),
     ).toEqual({
       appUuid: UUID,
@@ -286,7 +330,16 @@ describe('The environment', () => {
       signVersions: 'v1,v2',
       v2OnlyAuthenticate: true,
       disableFallbackToV1: true,
+      service: { allowHttp: true },
     });
+  });
+
+  it('says so where a value that cannot be read stands in quotes', () => {
+    for (const quoted of [`"${UUID}"`, `'${UUID}'`]) {
+      expect(() => mauthOptionsFromEnv({ APP_UUID: quoted })).toThrow(
+        `The environment variable APP_UUID must be ${A_UUID}; correct or unset it. Its value stands in quotes: remove them.`,
+      );
+    }
   });
 
   it('does not repeat a malformed value, which may be a secret in the wrong place', () => {

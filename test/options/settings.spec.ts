@@ -151,7 +151,8 @@ describe('Options', () => {
     [
       'disableFallbackToV1',
       1,
-      '(environment: MAUTH_DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE) must be true or false.',
+      '(environment: MAUTH_DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE, DISABLE_FALLBACK_TO_V1_ON_V2_FAILURE) ' +
+        'must be true or false.',
     ],
     ['apps', 'rave', 'must map names to app UUIDs.'],
     ['allowedDriftSeconds', 0, 'must be a whole number from 1 to 900.'],
@@ -186,7 +187,7 @@ describe('Options', () => {
     ['keys', 'secondLevel', 'redis', 'must be an object with the methods get, set.'],
     ['service', 'deadlineMs', 0, 'must be a whole number of 1 or more.'],
     ['service', 'maxOpenFetches', 0, 'must be a whole number of 1 or more.'],
-    ['service', 'allowHttp', 'yes', 'must be true or false.'],
+    ['service', 'allowHttp', 'yes', '(environment: MAUTH_ALLOW_HTTP) must be true or false.'],
     ['service', 'agent', 7, 'must be an agent of node:http or node:https.'],
     ['body', 'maxHeldBytes', -1, 'must be a whole number of 0 or more.'],
     ['body', 'maxHeldBytesTotal', 0.5, 'must be a whole number of 0 or more.'],

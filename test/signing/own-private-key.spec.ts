@@ -23,6 +23,31 @@ const sign = async (options: Omit<MAuthSignerOptions, 'appUuid'>) => {
 const signed = sign({ privateKey });
 const KEY = 'MAuth option `privateKey` (environment: PRIVATE_KEY, MAUTH_PRIVATE_KEY, APP_MAUTH_PRIVATE_KEY)';
 const FILE = 'MAuth option `privateKeyFile` (environment: MAUTH_PRIVATE_KEY_FILE)';
+const unreadable = (path: string, code: string) =>
+  `${FILE} names a file that cannot be read (${code}): ${JSON.stringify(path)}, from the working directory ` +
+  `${JSON.stringify(process.cwd())}; check the path and its permissions.`;
+const PATHS = [
+  '/run/secrets/mauth',
+  '/run/secrets/key', // which is base64, too
+  './mauth',
+  '../keys/mauth',
+  '~/mauth',
+  'C:\\keys\\mauth',
+  'file:///run/secrets/mauth',
+  'keys/mauth.pem',
+  'mauth.key',
+];
+const KEYS: readonly [string, string][] = [
+  ['a PEM', privateKeyPem],
+  ['a PEM on one line', privateKeyPem.replaceAll('\n', '\\n')],
+  ['half of a PEM', privateKeyPem.slice(0, 100)],
+  ['the end of a PEM', privateKeyPem.slice(-100)],
+  ['one line of a PEM', privateKeyPem.split('\n')[1]],
+  ['base64 of a PEM', Buffer.from(privateKeyPem).toString('base64')],
+  ['base64 of the DER', privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')],
+  ['ciphertext', Buffer.alloc(1300, 7).toString('base64')],
+  ['several lines', 'a\nb'],
+];
 const CIPHERTEXT = Buffer.from('ciphertext \xff', 'latin1');
 
 describe('The own private key', () => {
@@ -105,16 +130,43 @@ describe('The own private key', () => {
       () => ({ privateKey: privateKeyPem.replace(/\n.{64}\n/, '\n') }),
       `${KEY} cannot be used. The private key cannot be read.`,
     ],
+    ...PATHS.map<[string, () => Omit<MAuthSignerOptions, 'appUuid'>, string]>((path) => [
+      `a path: ${path}`,
+      () => ({ privateKey: path }),
+      `${KEY} looks like a path; set \`privateKeyFile\` (environment: MAUTH_PRIVATE_KEY_FILE) instead.`,
+    ]),
+    [
+      'a path in quotes',
+      () => ({ privateKey: '"/run/secrets/mauth"\n' }),
+      `${KEY} looks like a path; set \`privateKeyFile\` (environment: MAUTH_PRIVATE_KEY_FILE) instead.`,
+    ],
+    [
+      'the name of a file that is there',
+      () => ({ privateKey: 'LICENSE' }),
+      `${KEY} looks like a path; set \`privateKeyFile\` (environment: MAUTH_PRIVATE_KEY_FILE) instead.`,
+    ],
     [
       'a file that is not there',
       () => ({ privateKeyFile: join(folder, 'missing') }),
-      `${FILE} names a file that cannot be read (ENOENT); check the path and its permissions.`,
+      unreadable(join(folder, 'missing'), 'ENOENT'),
     ],
     [
-      'a folder',
-      () => ({ privateKeyFile: folder }),
-      `${FILE} names a file that cannot be read (EISDIR); check the path and its permissions.`,
+      'a file that is not in the working directory',
+      () => ({ privateKeyFile: 'keys/missing.pem' }),
+      unreadable('keys/missing.pem', 'ENOENT'),
     ],
+    ['a folder', () => ({ privateKeyFile: folder }), unreadable(folder, 'EISDIR')],
+    [
+      'a file whose name was left in quotes',
+      () => ({ privateKeyFile: '"mauth.pem"' }),
+      unreadable('"mauth.pem"', 'ENOENT'),
+    ],
+    ...KEYS.map<[string, () => Omit<MAuthSignerOptions, 'appUuid'>, string]>(([form, text]) => [
+      `${form} where a path belongs`,
+      () => ({ privateKeyFile: text }),
+      `${FILE} cannot be read, and may hold the key itself instead of its path; then set \`privateKey\` ` +
+        '(environment: PRIVATE_KEY, MAUTH_PRIVATE_KEY, APP_MAUTH_PRIVATE_KEY).',
+    ]),
     [
       'an empty file',
       () => ({ privateKeyFile: file('') }),
@@ -166,6 +218,17 @@ describe('The own private key', () => {
       const error = { name: 'MAuthConfigurationError', message: `${KEY} ${remedy}` };
       await expect(signer.ready()).rejects.toMatchObject(error);
       await expect(signer.signRequest(request)).rejects.toMatchObject(error);
+    },
+  );
+
+  it.each(['/run/secrets/mauth', 'mauth.pem'])(
+    'that looks like a path (%s) and fails to be decrypted says so',
+    async (path) => {
+      const decryptPrivateKey = () => Promise.reject(cause);
+      await expect(sign({ privateKey: path, decryptPrivateKey })).rejects.toThrow(
+        `${KEY} could not be decrypted: \`decryptPrivateKey\` failed; see the cause. It looks like a path; if it is one, ` +
+          'set `privateKeyFile` (environment: MAUTH_PRIVATE_KEY_FILE) instead.',
+      );
     },
   );
 
