@@ -2,6 +2,7 @@ import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { lifetimeOf } from './key-lifetime.js';
 import { LookupSlots, NoSlotError, type LookupKind } from './lookup-slots.js';
+import { moment } from './moment.js';
 import { type KeyLookupFailureCode, type PublicKeySource } from './public-key-source.js';
 import { ServiceHealth } from './service-health.js';
 import { type DatedKey } from './shared-key-store.js';
@@ -70,7 +71,7 @@ export class BoundedKeySource {
 
   async #fetch(appUuid: string, withinMs: number): Promise<DatedKey | undefined> {
     // Before the question, so that the key was good at this time or later.
-    const fetchedAt = this.#settings.now();
+    const fetchedAt = moment(this.#settings.now);
     this.counts.fetches++;
     this.#health.asked();
     try {

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { type MAuthSettings } from '../mauth.options.js';
 import { refreshAge } from './key-lifetime.js';
-import { jitteredPause, lasts, PAUSES_OF_NEWS, type Pause } from './pause.js';
+import { elapsedSince, moment } from './moment.js';
+import { isNews, jitteredPause, lasts, type Pause } from './pause.js';
 import { type DatedKey } from './shared-key-store.js';
 
 /** A look-up that failed: until when the app is left alone, and the error to answer with meanwhile. */
@@ -62,7 +63,7 @@ export class KeyMemory {
   }
 
   lasts(pause: Pause | undefined): boolean {
-    return lasts(pause, this.#settings.now());
+    return lasts(pause, this.#settings.now);
   }
 
   isGood(key: DatedKey): boolean {
@@ -83,7 +84,7 @@ export class KeyMemory {
 
   /** Whether the last look-up failed, and that is not long ago. */
   hasJustFailed({ failure }: CachedKey): boolean {
-    return this.lasts(failure && { ...failure.pause, span: failure.pause.span * PAUSES_OF_NEWS });
+    return isNews(failure?.pause, this.#settings.now);
   }
 
   admit(appUuid: string, { key, fetchedAt, lifetime }: DatedKey): CachedKey {
@@ -105,7 +106,7 @@ export class KeyMemory {
   noteAbsence(appUuid: string): void {
     this.#keys.delete(appUuid);
     const span = this.#settings.keys.negativeSeconds * 1000;
-    this.#absences.set(appUuid, { pause: { since: this.#settings.now(), span } });
+    this.#absences.set(appUuid, { pause: { since: moment(this.#settings.now), span } });
   }
 
   /** A look-up failed, so the app is left alone for a while. */
@@ -132,11 +133,10 @@ export class KeyMemory {
   }
 
   #age({ fetchedAt }: DatedKey): number {
-    // A clock that is set back makes a key older, not younger.
-    return Math.abs(this.#settings.now() - fetchedAt);
+    return elapsedSince(fetchedAt, this.#settings.now);
   }
 
   #cooldown(): Pause {
-    return jitteredPause(this.#settings.now(), this.#settings.keys.cooldownSeconds * 1000);
+    return jitteredPause(this.#settings.now, this.#settings.keys.cooldownSeconds * 1000);
   }
 }

@@ -222,7 +222,7 @@ export class MAuthKeyCache implements PublicKeys {
   #sparesFetch(appUuid: string, found: DatedKey): boolean {
     const cached = this.#memory.peek(appUuid);
     const isDue = this.#memory.isDue({ ...found, refreshAge: refreshAge(found.lifetime) });
-    return !isDue && !(cached && cached.fetchedAt >= found.fetchedAt);
+    return !isDue && !(cached && cached.fetchedAt.wall >= found.fetchedAt.wall);
   }
 
   #admitAndShare(appUuid: string, fetched: DatedKey): KeyObject {

@@ -1,4 +1,4 @@
-import { jitteredPause, lasts, NEVER, PAUSES_OF_NEWS, type Pause } from './pause.js';
+import { isNews, jitteredPause, lasts, type Pause } from './pause.js';
 
 /** One app's record alone may be broken in the service; this many apps in a row mean that the service is. */
 const APPS_UNTIL_DOWN = 3;
@@ -21,13 +21,12 @@ export class ServiceHealth {
 
   /** Whether the service may be asked now. */
   get mayAsk(): boolean {
-    return !this.#isTripped || (!this.#isProbing && !lasts(this.#pause, this.#now()));
+    return !this.#isTripped || (!this.#isProbing && !lasts(this.#pause, this.#now));
   }
 
   /** Whether the service was down when it was last asked, and that is not long ago: nobody need wait for it. */
   get isDown(): boolean {
-    const { since, span } = this.#pause ?? NEVER;
-    return this.#isTripped && lasts({ since, span: span * PAUSES_OF_NEWS }, this.#now());
+    return this.#isTripped && isNews(this.#pause, this.#now);
   }
 
   get #isTripped(): boolean {
@@ -46,7 +45,7 @@ export class ServiceHealth {
 
   failed(appUuid: string): void {
     if (!this.#isTripped) this.#failing.add(appUuid);
-    if (this.#isTripped) this.#pause = jitteredPause(this.#now(), this.#cooldownMs);
+    if (this.#isTripped) this.#pause = jitteredPause(this.#now, this.#cooldownMs);
     this.#isProbing = false;
   }
 }

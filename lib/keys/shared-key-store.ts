@@ -4,12 +4,13 @@ import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { type MAuthSettings } from '../mauth.options.js';
 import { readPublicKey } from '../protocol/public-key.js';
 import { isLifetime } from './key-lifetime.js';
+import { momentOf, type Moment } from './moment.js';
 import { jitteredPause, lasts, type Pause } from './pause.js';
 
-/** A key with the time of the fetch that brought it, and for how long it was good then; milliseconds. */
+/** A key with the time of the fetch that brought it, and for how long it was good then, in milliseconds. */
 export interface DatedKey {
   readonly key: KeyObject;
-  readonly fetchedAt: number;
+  readonly fetchedAt: Moment;
   readonly lifetime: number;
 }
 
@@ -43,13 +44,13 @@ export class SharedKeyStore {
   /** The app's key; undefined when there is none, or none that can be trusted, or the store has trouble. */
   async read(appUuid: string): Promise<DatedKey | undefined> {
     const entry = await this.#guarded('reading', () => this.#store.get(this.#prefix + appUuid));
-    return readEntry(entry, appUuid, this.#settings.now());
+    return readEntry(entry, appUuid, this.#settings.now);
   }
 
   /** @param keepMs how long the entry may be of use */
   async write(appUuid: string, { key, fetchedAt, lifetime }: DatedKey, keepMs: number): Promise<void> {
     const publicKey = key.export({ format: 'pem', type: 'spki' });
-    const entry = JSON.stringify({ appUuid, publicKey, fetchedAt, lifetime });
+    const entry = JSON.stringify({ appUuid, publicKey, fetchedAt: fetchedAt.wall, lifetime });
     await this.#guarded('writing', () => this.#store.set(this.#prefix + appUuid, entry, keepMs));
   }
 
@@ -64,7 +65,7 @@ export class SharedKeyStore {
 
   /** Runs the operation unless the store is being left alone; never rejects. */
   async #guarded(doing: string, operation: () => unknown): Promise<unknown> {
-    const now = this.#settings.now();
+    const { now } = this.#settings;
     if (lasts(this.#pause, now) || this.#open >= MAX_OPEN) return undefined;
     this.#open++;
     try {
@@ -87,16 +88,16 @@ export class SharedKeyStore {
   }
 }
 
-function readEntry(entry: unknown, appUuid: string, now: number): DatedKey | undefined {
+function readEntry(entry: unknown, appUuid: string, now: () => number): DatedKey | undefined {
   if (typeof entry !== 'string' || entry.length > MAX_ENTRY_LENGTH) return undefined;
   try {
     const value: unknown = JSON.parse(entry);
     if (typeof value !== 'object' || value === null || !isEntry(value)) return undefined;
     const { publicKey, fetchedAt, lifetime } = value;
-    if (value.appUuid !== appUuid || !isLifetime(lifetime) || !(fetchedAt <= now + MAX_CLOCK_SKEW_MS)) {
+    if (value.appUuid !== appUuid || !isLifetime(lifetime) || !(fetchedAt <= now() + MAX_CLOCK_SKEW_MS)) {
       return undefined;
     }
-    return { key: readPublicKey(publicKey), fetchedAt, lifetime };
+    return { key: readPublicKey(publicKey), fetchedAt: momentOf(fetchedAt, now), lifetime };
   } catch {
     return undefined; // Neither JSON nor a usable key: as if it were not there.
   }
