@@ -46,6 +46,8 @@ export type MAuthUndecidedCode =
   | 'not_configured'
   /** The MAuth service did not answer in time, or with an error. */
   | 'service_unavailable'
+  /** The MAuth service refuses our own questions (401, 403): the UUID or key of this app is not what it knows. */
+  | 'own_app_refused'
   /** The MAuth service's answer could not be used. */
   | 'service_answer_malformed'
   /** The public key that was found is malformed, too weak, or of another type than RSA. */

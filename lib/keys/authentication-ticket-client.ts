@@ -1,58 +1,64 @@
-import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
+import { type MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { type MAuthSettings } from '../mauth.options.js';
 import { malformed } from './answer-body.js';
 import { type AuthenticationTicket, type AuthenticationTickets } from './authentication-tickets.js';
-import { LookupSlots, NoSlotError } from './lookup-slots.js';
-import { MAuthServiceConnection, type ServiceSettings } from './mauth-service-connection.js';
+import { BoundedService } from './bounded-service.js';
+import { MAuthServiceConnection } from './mauth-service-connection.js';
+import { ServiceFailure } from './service-failure.js';
 
 /** Has the MAuth service verify requests (remote mode), one ticket a request. */
 export class AuthenticationTicketClient implements AuthenticationTickets {
   readonly #connection: MAuthServiceConnection;
-  readonly #slots: LookupSlots;
-  readonly #deadlineMs: number;
+  readonly #service: BoundedService;
 
   /** @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed */
-  constructor(settings: ServiceSettings, signer: MAuthSigner) {
+  constructor(settings: MAuthSettings, signer: MAuthSigner) {
     this.#connection = new MAuthServiceConnection(settings, signer);
-    this.#slots = new LookupSlots(settings.service.maxOpenFetches);
-    this.#deadlineMs = settings.service.deadlineMs;
+    this.#service = new BoundedService(settings);
   }
 
   /**
-   * @throws MAuthUnableToAuthenticateError `service_unavailable`, `service_answer_malformed`, `too_many_lookups`
+   * @throws MAuthUnableToAuthenticateError `service_unavailable`, `own_app_refused`, `service_answer_malformed`,
+   * `too_many_lookups`
    */
-  async isAuthentic(ticket: AuthenticationTicket): Promise<boolean> {
-    const status = await this.#inTurn(JSON.stringify({ authentication_ticket: ticket }));
-    if (status >= 200 && status < 300) return true;
-    if (status === 404 || status === 412) return false;
-    throw malformed(`has status ${status}, which says nothing about the request`);
+  isAuthentic(ticket: AuthenticationTicket): Promise<boolean> {
+    const appUuid = ticket.app_uuid.toLowerCase();
+    return this.#service.ask({
+      appUuid,
+      // Anybody can make up requests, so all share the slots and the bounded queue of what is unknown.
+      kind: 'unknown',
+      started: performance.now(),
+      failureLine: `The MAuth service could not be asked about a request of app ${appUuid}`,
+      ask: (withinMs) => this.#ask(ticket, withinMs),
+      isOutage: (error) => isOutage(error, ticket.b64encoded_body.length),
+    });
   }
 
   close(): void {
     this.#connection.close();
   }
 
-  /** Waiting for a turn is part of the deadline. */
-  async #inTurn(body: string): Promise<number> {
-    const started = performance.now();
-    try {
-      // Anybody can make up requests, so all share the slots and the bounded queue of what is unknown.
-      return await this.#slots.run('unknown', this.#deadlineMs, async () => {
-        const remaining = Math.max(1, this.#deadlineMs - (performance.now() - started));
-        const question = {
-          method: 'POST',
-          path: 'authentication_tickets.json',
-          body,
-          wants: 'status',
-        } as const;
-        return (await this.#connection.ask(question, remaining)).status;
-      });
-    } catch (error) {
-      if (!(error instanceof NoSlotError)) throw error;
-      throw new MAuthUnableToAuthenticateError(
-        'too_many_lookups',
-        'Too many requests wait for the MAuth service.',
-      );
-    }
+  async #ask(ticket: AuthenticationTicket, withinMs: number): Promise<boolean> {
+    const body = JSON.stringify({ authentication_ticket: ticket });
+    const question = { method: 'POST', path: 'authentication_tickets.json', body, wants: 'status' } as const;
+    const { status } = await this.#connection.ask(question, withinMs);
+    if (status >= 200 && status < 300) return true;
+    if (status === 404 || status === 412) return false;
+    throw malformed(`has status ${status}, which says nothing about the request`);
   }
+}
+
+/** Bytes of a body; a ticket with a larger one may be late for its size alone. */
+const LARGE = 64 * 1024;
+/** What stands in front of a service answers these when it is down. */
+const STATUSES_OF_OUTAGE: ReadonlySet<number | undefined> = new Set([401, 429, 502, 503, 504]);
+
+/**
+ * A caller chooses what a ticket says, and could close the service to everybody else if it counted as an outage that
+ * a ticket is answered with 500, stopped with 403 on the way, or takes long because it is large.
+ */
+function isOutage(error: MAuthUnableToAuthenticateError, bodyLength: number): boolean {
+  if (!(error instanceof ServiceFailure)) return false;
+  return error.status === undefined ? bodyLength <= LARGE : STATUSES_OF_OUTAGE.has(error.status);
 }

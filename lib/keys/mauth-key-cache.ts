@@ -1,6 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../mauth.options.js';
-import { BoundedKeySource, leftAlone, NotAskedError } from './bounded-key-source.js';
+import { BoundedKeySource } from './bounded-key-source.js';
+import { NotAskedError } from './bounded-service.js';
 import { refreshAge } from './key-lifetime.js';
 import { KeyMemory, type CachedKey } from './key-memory.js';
 import { type PublicKeys, type PublicKeySource } from './public-key-source.js';
@@ -149,7 +150,7 @@ export class MAuthKeyCache implements PublicKeys {
     if (found && !this.#memory.has(appUuid)) this.#memory.admit(appUuid, found);
     const cached = this.#memory.peek(appUuid);
     if (cached && this.#memory.isGood(cached)) return cached.key;
-    throw leftAlone();
+    throw this.#source.leftAlone();
   }
 
   #serveStale({ key }: CachedKey): KeyObject {

@@ -16,6 +16,7 @@ import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { VERSION } from '../version.js';
 import { discardAnswer, readAnswerText } from './answer-body.js';
 import { serviceAddress, type ServiceAddress } from './service-address.js';
+import { ServiceFailure } from './service-failure.js';
 
 /** One question to the MAuth service. */
 export interface ServiceQuestion {
@@ -39,7 +40,7 @@ export interface ServiceAnswer {
 export type ServiceSettings = Pick<MAuthSettings, 'mauthUrl' | 'apiVersion' | 'service'>;
 
 /** The service could not be reached, or failed: asking once more may help. */
-class RepeatableFailure extends MAuthUnableToAuthenticateError {}
+class RepeatableFailure extends ServiceFailure {}
 
 const REPETITIONS = 2;
 
@@ -49,6 +50,7 @@ const REPETITIONS = 2;
  * is who, so nobody else is asked.
  */
 export class MAuthServiceConnection {
+  readonly #mauthUrl: string;
   readonly #address: ServiceAddress;
   readonly #signer: MAuthSigner;
   readonly #deadlineMs: number;
@@ -62,6 +64,7 @@ export class MAuthServiceConnection {
 
   /** @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed */
   constructor({ mauthUrl = '', apiVersion, service }: ServiceSettings, signer: MAuthSigner) {
+    this.#mauthUrl = mauthUrl;
     this.#address = serviceAddress(mauthUrl, apiVersion, service.allowHttp);
     this.#signer = signer;
     this.#deadlineMs = service.deadlineMs;
@@ -75,8 +78,8 @@ export class MAuthServiceConnection {
 
   /**
    * @param withinMs at most `service.deadlineMs`, which is the default
-   * @throws MAuthUnableToAuthenticateError `service_unavailable` (no answer in time, network error, 5xx, 429) or
-   * `service_answer_malformed`
+   * @throws ServiceFailure `service_unavailable` (no answer in time, network error, 5xx, 429) or `own_app_refused`
+   * (401, 403); MAuthUnableToAuthenticateError `service_answer_malformed`
    */
   async ask(question: ServiceQuestion, withinMs = this.#deadlineMs): Promise<ServiceAnswer> {
     const deadlineMs = Math.min(withinMs, this.#deadlineMs);
@@ -112,22 +115,40 @@ export class MAuthServiceConnection {
       if (status === 200 && wants === 'text')
         return { status, headers: answer.headers, text: await readAnswerText(answer) };
       discardAnswer(answer);
-      if (status < 500 && status !== 429) return { status, headers: answer.headers, text: '' };
-      throw status === 429
-        ? unavailable('answered 429')
-        : new RepeatableFailure(...failure(`answered ${status}`));
+      this.#assertListens(status);
+      return { status, headers: answer.headers, text: '' };
     } catch (cause) {
       if (cause instanceof MAuthUnableToAuthenticateError) throw cause;
       const { code = 'no code' } = cause as NodeJS.ErrnoException;
-      throw new RepeatableFailure(...failure(`cannot be reached, or hung up (${code})`), { cause });
+      throw new RepeatableFailure(...failure(`cannot be reached, or hung up (${code})`), undefined, {
+        cause,
+      });
     }
+  }
+
+  /** Throws where the status says nothing about the question: the service fails, or does not listen to this app. */
+  #assertListens(status: number): void {
+    if (status === 401 || status === 403) throw this.#ownAppRefused(status);
+    if (status === 429) throw unavailable('answered 429', status);
+    if (status >= 500) throw new RepeatableFailure(...failure(`answered ${status}`), status);
+  }
+
+  #ownAppRefused(status: number): ServiceFailure {
+    return new ServiceFailure(
+      'own_app_refused',
+      `The MAuth service at ${this.#mauthUrl} refuses the questions of this app itself, app UUID ` +
+        `${this.#signer.appUuid}, with ${status}, so no request can be authenticated. Check that this UUID ` +
+        '(`appUuid`, APP_UUID) and the private key (`privateKey`, PRIVATE_KEY) belong together and are registered ' +
+        'there, and that the clock of this machine is right.',
+      status,
+    );
   }
 
   async #sign(request: { method: string; url: string; body?: string }): Promise<Record<string, string>> {
     try {
       return await this.#signer.signRequest(request);
     } catch (cause) {
-      throw unavailable('was not asked, because the question could not be signed', { cause });
+      throw unavailable('was not asked, because the question could not be signed', undefined, { cause });
     }
   }
 
@@ -156,10 +177,10 @@ function headersFor(body: string | undefined): Record<string, string | number> {
   };
 }
 
-function failure(what: string): [code: string, message: string] {
+function failure(what: string): [code: 'service_unavailable', message: string] {
   return ['service_unavailable', `The MAuth service ${what}.`];
 }
 
-function unavailable(what: string, options?: ErrorOptions): MAuthUnableToAuthenticateError {
-  return new MAuthUnableToAuthenticateError(...failure(what), options);
+function unavailable(what: string, status?: number, options?: ErrorOptions): ServiceFailure {
+  return new ServiceFailure(...failure(what), status, options);
 }

@@ -1,4 +1,5 @@
 import { type KeyObject } from 'node:crypto';
+import { type ServiceFailureCode } from './service-failure.js';
 
 /** A public key, and for how long its source vouches for it. */
 export interface FoundPublicKey {
@@ -23,7 +24,7 @@ export interface PublicKeySource {
 
 /** Why a public key could not be had; each is also a `MAuthUndecidedCode`. */
 export type KeyLookupFailureCode =
-  | 'service_unavailable'
+  | ServiceFailureCode
   | 'service_answer_malformed'
   | 'unusable_public_key'
   | 'too_many_lookups'

@@ -27,7 +27,8 @@ export class SecurityTokenClient implements PublicKeySource {
   }
 
   /**
-   * @throws MAuthUnableToAuthenticateError `service_unavailable`, `service_answer_malformed`, `unusable_public_key`
+   * @throws MAuthUnableToAuthenticateError `service_unavailable`, `own_app_refused`, `service_answer_malformed`,
+   * `unusable_public_key`
    */
   async fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
     if (!isAppUuid(appUuid)) return undefined; // Nothing else ever becomes part of a URL.

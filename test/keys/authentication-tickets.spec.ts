@@ -1,16 +1,18 @@
-import { createPublicKey } from 'node:crypto';
+import { createPublicKey, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   MAuthAuthenticator,
   type RequestToAuthenticate,
 } from '../../lib/authentication/mauth-authenticator.js';
+import { type MAuthFailureCode } from '../../lib/authentication/result.js';
 import { AuthenticationTicketClient } from '../../lib/keys/authentication-ticket-client.js';
 import { type MAuthOptions } from '../../lib/mauth.options.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { settingsOf } from '../support/key-settings.js';
 import { timed } from '../support/lookups.js';
-import { MAuthServiceStandIn } from '../support/mauth-service.js';
+import { MAuthServiceStandIn, type Answer } from '../support/mauth-service.js';
+import { SimulatedClock } from '../support/simulated-clock.js';
 import { describeWithSuites } from '../support/suites.js';
 import { createTestApp } from '../support/test-app.js';
 
@@ -128,18 +130,21 @@ describe('an authentication ticket', () => {
     expect(await authenticator.authenticateRequest(await signed())).toMatchObject({ authentic: true });
   });
 
-  it.each([301, 302, 307, 400, 401, 403, 409, 418, 429, 500, 503])(
-    'that is answered %i means 503',
-    async (status) => {
-      service.answerWith((_request, response) =>
-        response.writeHead(status, { location: '/elsewhere' }).end(),
-      );
-      expect(await authenticator.authenticateRequest(await signed())).toMatchObject({
-        authentic: false,
-        status: 503,
-      });
-    },
-  );
+  const statusesOf = (code: MAuthFailureCode, ...statuses: number[]) =>
+    statuses.map((status): [number, MAuthFailureCode] => [status, code]);
+
+  it.each([
+    ...statusesOf('service_answer_malformed', 301, 302, 307, 400, 409, 418),
+    ...statusesOf('own_app_refused', 401, 403),
+    ...statusesOf('service_unavailable', 429, 500, 503),
+  ])('that is answered %i means 503, for the log %s', async (status, code) => {
+    service.answerWith((_request, response) => response.writeHead(status, { location: '/elsewhere' }).end());
+    expect(await authenticator.authenticateRequest(await signed())).toMatchObject({
+      authentic: false,
+      status: 503,
+      code,
+    });
+  });
 
   it('of an app that the service does not know is 401', async () => {
     const unknown = new MAuthSigner({
@@ -198,5 +203,59 @@ describe('an authentication ticket', () => {
     expect(new Set(results.map((result) => !result.authentic && result.status))).toEqual(new Set([503]));
     expect(service.mostOpen).toBeLessThanOrEqual(10);
     expect(took).toBeLessThan(DEADLINE_MS + 300);
+  });
+});
+
+describe('A MAuth service that is asked about tickets', () => {
+  /** A request under a made-up UUID. */
+  const madeUp = (body?: Buffer) =>
+    signed(
+      body && { body },
+      new MAuthSigner({ appUuid: randomUUID(), privateKey: caller.privateKey, signVersions: 'v2' }),
+    );
+  const codeOf = async (request: RequestToAuthenticate) => {
+    const result = await authenticator.authenticateRequest(request);
+    return result.authentic ? 'authentic' : result.code;
+  };
+
+  it('is left alone while it hangs, and nobody waits for it', async () => {
+    start({ service: { deadlineMs: DEADLINE_MS } });
+    service.hang();
+    for (let i = 0; i < 3; i++) expect(await codeOf(await madeUp())).toBe('service_unavailable');
+    const request = await madeUp();
+    const [code, took] = await timed(() => codeOf(request));
+    expect(code).toBe('service_unavailable');
+    expect(took).toBeLessThan(50);
+    expect(service.tickets).toBe(3);
+  });
+
+  it('is asked again, once, when the cool-down is over', async () => {
+    const clock = new SimulatedClock();
+    clock.advance((Date.now() - clock.now()) / 1000);
+    start({ now: clock.now, service: { deadlineMs: DEADLINE_MS } });
+    service.hang();
+    for (let i = 0; i < 3; i++) await codeOf(await madeUp());
+    clock.advance(13);
+    const requests = await Promise.all(Array.from({ length: 5 }, () => madeUp()));
+    await Promise.all(requests.map(codeOf));
+    expect(service.tickets).toBe(4);
+    clock.advance(13);
+    service.answerWith(undefined);
+    expect(await codeOf(await signed())).toBe('authentic');
+    expect(await codeOf(await signed())).toBe('authentic');
+  });
+
+  it.each<[string, Answer, number | undefined]>([
+    ['answered with 500', (_, response) => response.writeHead(500).end(), undefined],
+    ['stopped with 403 on their way', (_, response) => response.writeHead(403).end(), undefined],
+    ['answered with 400', (_, response) => response.writeHead(400).end(), undefined],
+    ['late, for they are large', () => undefined, 100_000],
+  ])('is not taken for down because of tickets that are %s', async (_what, answer, length) => {
+    start({ service: { deadlineMs: DEADLINE_MS } });
+    service.answerWith(answer);
+    for (let i = 0; i < 5; i++)
+      expect(await codeOf(await madeUp(length ? Buffer.alloc(length) : undefined))).not.toBe('authentic');
+    service.answerWith(undefined);
+    expect(await codeOf(await signed())).toBe('authentic');
   });
 });

@@ -369,11 +369,11 @@ describe('public keys from a MAuth service over HTTP', () => {
 
   it('are refused with a reason in the log, and no line feeds in it', async () => {
     const logger = collectingLogger();
-    service.answerWith((_request, response) => response.writeHead(403).end());
+    service.answerWith((_request, response) => response.writeHead(418).end());
     keys = start({ logger });
     expect(await outcomeOf(keys.find(caller.appUuid))).toBe('service_answer_malformed');
     expect(logger.lines).toEqual([
-      expect.stringMatching(/^The public key of app [-0-9a-f]{36} .*service_answer_malformed.*403/),
+      expect.stringMatching(/^The public key of app [-0-9a-f]{36} .*service_answer_malformed.*418/),
     ]);
   });
 });

@@ -128,8 +128,6 @@ const MALFORMED: readonly Fault[] = (
     ['answers 300', answer(300, good)],
     ['answers 304', answer(304)],
     ['answers 400', answer(400)],
-    ['answers 401', answer(401)],
-    ['answers 403', answer(403)],
     ['answers 410', answer(410)],
     ['answers 418 with a good token', answer(418, good)],
     ['answers 200 with nothing', answer(200)],
@@ -204,6 +202,14 @@ const MALFORMED: readonly Fault[] = (
   ] as [string, Answer][]
 ).map(([name, fault]) => [name, 'service_answer_malformed', fault] as const);
 
+const OWN_APP_REFUSED: readonly Fault[] = (
+  [
+    ['answers 401', answer(401)],
+    ['answers 401 with a good token', answer(401, good)],
+    ['answers 403', answer(403)],
+  ] as [string, Answer][]
+).map(([name, fault]) => [name, 'own_app_refused', fault] as const);
+
 const UNUSABLE: readonly Fault[] = (
   [
     ['empty text', ''],
@@ -256,7 +262,7 @@ const DECIDED: readonly Fault[] = [
   ],
 ];
 
-const FAULTS = [...UNAVAILABLE, ...MALFORMED, ...UNUSABLE, ...DECIDED];
+const FAULTS = [...UNAVAILABLE, ...MALFORMED, ...OWN_APP_REFUSED, ...UNUSABLE, ...DECIDED];
 
 describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
   let service: MAuthServiceStandIn;
