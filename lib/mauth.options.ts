@@ -84,12 +84,21 @@ export interface MAuthBodyOptions {
   timeoutMs?: number;
 }
 
-/** How responses of a protected application are signed; `nestjs-mauth/core` alone signs none by itself. */
+/**
+ * How responses of a protected application are signed: by the Nest module, `mauthMiddleware` and `mauthPlugin`. For
+ * other servers there is `MAuthSigner.signResponse`.
+ */
 export interface MAuthResponseOptions {
   /** Sign the responses to authenticated requests. Needs a private key. Default false. */
   sign?: boolean;
   /** Largest body that is held to be signed, in bytes; above it the response goes out unsigned. Default 1 MiB. */
   maxBytes?: number;
+  /**
+   * Whether the application may compress what is signed. A signature covers the bytes as they leave, and callers that
+   * decode a response before they verify it find another text. With false the application is told that the caller
+   * takes no encoding (`accept-encoding: identity`), whatever the caller says. Default true.
+   */
+  compress?: boolean;
 }
 
 /**

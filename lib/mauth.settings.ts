@@ -130,6 +130,7 @@ const REPLAY = v.strictObject({
 const RESPONSES = v.strictObject({
   sign: flag(false),
   maxBytes: whole(MEBIBYTE, 0),
+  compress: flag(true),
 });
 
 const SCHEMA = v.strictObject({

@@ -28,7 +28,7 @@ const READING: RequestReading = {
 /**
  * A door for servers without Nest: nothing but authentic requests passes, and the paths in `exempt`. All others are
  * answered here, as a Nest application with this package answers them; `getMAuthIdentity(request)` tells the rest of
- * the server who is calling.
+ * the server who is calling. With `responses.sign` the responses to authentic requests are signed.
  *
  * It belongs in front of everything that reads bodies or answers: a body that was read already is refused with 503,
  * and what stands in front of it is open. Under a path (`app.use('/api', …)`) the signature is still verified over

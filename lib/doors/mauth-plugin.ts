@@ -61,7 +61,7 @@ function refuseToComeTooLate(instance: PluggableFastify): void {
  * A door for Fastify without Nest: nothing but authentic requests reaches a handler of the instance that it is
  * registered on, whether its route was registered before or afterwards, or there is none; and the paths in `exempt`
  * pass. All others are answered as a Nest application with this package answers them; `getMAuthIdentity(request)`
- * tells handlers who is calling.
+ * tells handlers who is calling. With `responses.sign` the responses to authentic requests are signed.
  *
  * Register it first, and wait for that: hooks and plugins that come before it are open, and so is the server's option
  * `frameworkErrors`, which answers what has no valid URL. Without options of its own it takes them from the

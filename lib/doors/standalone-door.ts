@@ -6,6 +6,7 @@ import { type Exchange } from '../inbound/exchange.js';
 import { ExemptPaths } from '../inbound/exempt-paths.js';
 import { type RequestReading } from '../inbound/platform.js';
 import { RequestAuthenticator } from '../inbound/request-authenticator.js';
+import { ResponseSigning } from '../inbound/response-signing.js';
 import { mauthOptionsFromEnv } from '../mauth.env.js';
 import { type MAuthOptions } from '../mauth.options.js';
 
@@ -29,8 +30,11 @@ export class StandaloneDoor {
     const { exempt, ...rest } = options ?? {};
     const paths = new ExemptPaths(exempt);
     this.#parts = assembleParts(rest);
-    const { settings } = this.#parts;
-    const requests = new RequestAuthenticator(settings, new MAuthAuthenticator(this.#parts));
+    const { settings, signer } = this.#parts;
+    const responses = new ResponseSigning(settings, signer);
+    const requests = new RequestAuthenticator(settings, new MAuthAuthenticator(this.#parts), (arrival) =>
+      responses.watch(arrival),
+    );
     this.#door = new Door(settings, paths, ({ request, response }) => {
       // Only now: an exempt request is none of our business, whatever its headers say.
       requests.receive(reading, request, response);

@@ -44,16 +44,18 @@ export class ResponseSigning {
   /** The request has reached a handler with `@SignResponse()`. */
   signAlways(request: IncomingMessage): void {
     this.#alwaysSigned.add(request);
+    this.#expectSignature(request);
   }
 
   /** Watches the response to a request that has just come in, if it may have to be signed. */
   watch(arrival: Arrival): void {
     const isSigned = this.#settings.responses.sign && arrival.verification !== undefined;
     if (!isSigned && !this.#hasMarkedRoutes) return;
-    if (Object.hasOwn(arrival.response, 'write') || Object.hasOwn(arrival.response, 'end')) {
+    if (isSigned) this.#expectSignature(arrival.request);
+    if (!ResponseTap.fits(arrival.response)) {
       this.#settings.logger.error(
-        'MAuth: responses cannot be signed, because something in front of the application changes them, such as ' +
-          'compression; register it with the application instead.',
+        'MAuth: responses cannot be signed, because something in front of MAuth changes them, such as compression; ' +
+          'register it after MAuth (in a Nest application: by `app.use()`, not on the server instance).',
       );
       return;
     }
@@ -64,6 +66,11 @@ export class ResponseSigning {
       budget: this.#budget,
       maxBytes: this.#settings.responses.maxBytes,
     });
+  }
+
+  /** Whatever compresses goes by this header, and looks at it when the application answers. */
+  #expectSignature({ headers }: IncomingMessage): void {
+    if (!this.#settings.responses.compress) headers['accept-encoding'] = 'identity';
   }
 
   /** A refusal is not signed: who is not authentic gets no signature out of this application. */

@@ -48,6 +48,8 @@ const METHODS = ['writeHead', 'write', 'end', 'flushHeaders', 'addTrailers'] as 
 type MethodName = (typeof METHODS)[number];
 
 const NOTHING = Buffer.alloc(0);
+/** Methods that taps have put on responses. */
+const ownMethods = new WeakSet<object>();
 const MAUTH_NAMES = Object.values(HEADERS).flatMap(({ authentication, time }) => [authentication, time]);
 
 /**
@@ -69,6 +71,17 @@ export class ResponseTap {
   #held: HeldBytes | undefined;
   #restore: () => void = () => undefined;
 
+  /**
+   * Whether the bytes that come here are those that leave: false where something else has wrapped the response
+   * already. Another tap changes nothing.
+   */
+  static fits(response: ServerResponse): boolean {
+    const methods = response as unknown as Record<MethodName, object>;
+    return (['write', 'end'] as const).every(
+      (name) => !Object.hasOwn(methods, name) || ownMethods.has(methods[name]),
+    );
+  }
+
   /** @throws nothing; to be made before anything else changes the methods of the response */
   constructor(exchange: Exchange, options: ResponseTapOptions) {
     this.#exchange = exchange;
@@ -84,6 +97,7 @@ export class ResponseTap {
     response.end = (...args) => this.#end(args);
     response.flushHeaders = () => this.#flushHeaders();
     response.addTrailers = (...args) => this.#addTrailers(args);
+    ownMethods.add(response.write).add(response.end);
   }
 
   #writeHead(args: unknown[]): unknown {

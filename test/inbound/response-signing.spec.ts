@@ -527,6 +527,31 @@ describe.each(PLATFORMS)('Signed responses on %s', (platform, createAdapter) => 
     }
   });
 
+  it('with `compress: false` compresses nothing that is signed, and all the rest as ever', async () => {
+    const prepare = async (app: INestApplication) => {
+      if (platform === 'Express') app.use(compression({ threshold: 0 }));
+      else await (app as any).register(fastifyCompress, { threshold: 0 });
+    };
+    const headers = { 'accept-encoding': 'gzip' };
+    const port = await start(
+      [AnsweringController, MarkedController],
+      { responses: { sign: true, compress: false } },
+      prepare,
+    );
+    for (const path of ['/long', '/stream', '/json', '/terms']) {
+      const answer = await sendSigned({ port, method: 'GET', path, headers });
+      expect([path, answer.headers['content-encoding'], await verdict(answer)]).toEqual([
+        path,
+        undefined,
+        signedBy(2),
+      ]);
+    }
+    const marked = await sendBytes({ port, method: 'GET', path: '/terms', headers });
+    expect([marked.headers['content-encoding'], await verdict(marked)]).toEqual([undefined, signedBy(1)]);
+    const plain = await sendBytes({ port, method: 'GET', path: '/plain', headers });
+    expect([plain.headers['content-encoding'], mauthHeaders(plain)]).toEqual(['gzip', []]);
+  });
+
   it('signs refusals of authentic requests, and what the door lets through', async () => {
     const port = await start([AnsweringController, MarkedController], {
       responses: { sign: true },

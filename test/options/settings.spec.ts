@@ -25,7 +25,7 @@ describe('Options', () => {
       apps: {},
       allowedDriftSeconds: 300,
       pathPolicy: 'strict',
-      responses: { sign: false, maxBytes: 1024 * 1024 },
+      responses: { sign: false, maxBytes: 1024 * 1024, compress: true },
       undecidedStatus: 503,
       logAttempts: true,
       logger: console,
