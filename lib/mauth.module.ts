@@ -2,16 +2,19 @@ import {
   Inject,
   Module,
   Optional,
+  type CanActivate,
   type DynamicModule,
+  type ExecutionContext,
   type FactoryProvider,
   type Provider,
 } from '@nestjs/common';
-import { APP_GUARD, DiscoveryModule, HttpAdapterHost } from '@nestjs/core';
+import { APP_GUARD, DiscoveryModule, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
 import { AccessPolicies } from './inbound/access-policies.js';
 import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
+  MAUTH_MESSAGE_GUARD,
   MAUTH_PROTECT,
   MAUTH_RESPONSE_SIGNING,
   MAUTH_SETTINGS,
@@ -19,6 +22,7 @@ import {
 import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard.js';
 import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthMiddleware } from './inbound/mauth.middleware.js';
+import { MessageProtection } from './inbound/message-protection.js';
 import { ResponseSigning } from './inbound/response-signing.js';
 import { SignResponseGuard } from './inbound/sign-response.guard.js';
 import { MAuthStartUpCheck } from './inbound/start-up-check.js';
@@ -35,6 +39,7 @@ import {
   type MAuthModuleExtras,
   type MAuthModuleOptions,
   type MAuthOptionsFactory,
+  type MAuthProtection,
 } from './mauth.module-options.js';
 import { type MAuthSettings } from './mauth.options.js';
 import { MAUTH_HTTP_OPTIONS, mauthHttpImports, mauthHttpProvider } from './outbound/mauth-http.provider.js';
@@ -145,13 +150,15 @@ function assemble(
       ...RESPONSE_SIGNING,
       MAuthGuard,
       MAuthMiddleware,
-      protect === 'decorated' ? INHERITED_RESTRICTIONS : { provide: APP_GUARD, useExisting: MAuthGuard },
+      ...guardsOf(protect),
+      MessageProtection,
       MAuthStartUpCheck,
     ],
     // A guard that a decorator brings is made in the module of the controller, so what it injects is exported too.
     exports: [
       MAUTH_SETTINGS,
       MAUTH_INBOUND_AUTHENTICATOR,
+      MAUTH_MESSAGE_GUARD,
       MAuthSigner,
       MAuthAuthenticator,
       MAuthKeyCache,
@@ -217,8 +224,25 @@ const RESPONSE_SIGNING: FactoryProvider[] = [
 ];
 
 const INHERITED_RESTRICTIONS: FactoryProvider = {
-  provide: APP_GUARD,
+  provide: InheritedRestrictionGuard,
   inject: [MAuthGuard, MAUTH_SETTINGS],
   useFactory: (guard: MAuthGuard, { apps }: MAuthSettings) =>
     new InheritedRestrictionGuard(guard, new AccessPolicies(apps)),
 };
+
+/** The guard that runs everywhere, and the one that is brought to message handlers. */
+function guardsOf(protect: MAuthProtection): Provider[] {
+  const guard = protect === 'decorated' ? InheritedRestrictionGuard : MAuthGuard;
+  return [
+    ...(protect === 'decorated' ? [INHERITED_RESTRICTIONS] : []),
+    { provide: APP_GUARD, useExisting: guard },
+    {
+      // Asked for at each call: whatever options depend on, the handlers are to be protected before they are bound.
+      provide: MAUTH_MESSAGE_GUARD,
+      inject: [ModuleRef],
+      useFactory: (moduleRef: ModuleRef): CanActivate => ({
+        canActivate: (context: ExecutionContext) => moduleRef.get<CanActivate>(guard).canActivate(context),
+      }),
+    },
+  ];
+}

@@ -8,3 +8,5 @@ export const MAUTH_INBOUND_AUTHENTICATOR = Symbol.for('nestjs-mauth:inbound-auth
 export const MAUTH_PROTECT = Symbol.for('nestjs-mauth:protect');
 /** Signs responses. */
 export const MAUTH_RESPONSE_SIGNING = Symbol.for('nestjs-mauth:response-signing');
+/** The guard that message handlers are given, wherever Nest runs no global guards for them. */
+export const MAUTH_MESSAGE_GUARD = Symbol.for('nestjs-mauth:message-guard');

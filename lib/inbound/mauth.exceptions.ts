@@ -38,7 +38,10 @@ export class MAuthUnsupportedContextException extends MAuthUnauthorizedException
         : 'has no request.';
     this.message =
       `MAuth authenticates HTTP requests only, and this call of a handler of type "${contextType}" ${remedy} ` +
-      'Mark the handler with @Public() if callers without MAuth may reach it.';
+      'Mark the handler with @Public() if callers without MAuth may reach it' +
+      (contextType === 'rpc'
+        ? '; other global guards run there only with connectMicroservice(…, { inheritAppConfig: true }).'
+        : '.');
   }
 }
 

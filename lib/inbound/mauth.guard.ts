@@ -90,10 +90,11 @@ export class MAuthGuard implements CanActivate {
     const request =
       type === 'graphql' && graphqlRequests(context).find((found) => this.authenticator.knows(found));
     if (request) return request;
+    const refusal = new MAuthUnsupportedContextException(type);
     this.settings.logger.warn(
-      `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context`,
+      `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context. ${refusal.message}`,
     );
-    throw new MAuthUnsupportedContextException(type);
+    throw refusal;
   }
 
   /**

@@ -193,7 +193,7 @@ describe.each(PLATFORMS)('GraphQL with Apollo on %s', (_, createAdapter) => {
     expect(ran).toEqual([]);
     expect(witness.codes()).toEqual([undefined, undefined]);
     expect(witness.logger.lines.at(-1)?.message).toMatch(
-      /^MAuth refused a call of type graphql at StudyResolver\.\w+: unsupported_context$/,
+      /^MAuth refused a call of type graphql at StudyResolver\.\w+: unsupported_context\. MAuth .*@Public\(\)/,
     );
     expect(await signed({ query: '{ open }' })).toEqual({ data: { open: 'open' } });
   });

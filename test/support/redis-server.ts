@@ -1,8 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import Redis from 'ioredis';
 import { type MAuthSecondLevelCache } from '../../lib/mauth.options.js';
+import { freePort } from './free-port.js';
 
 /** Whether there is a Redis server on this machine (Debian: `apt-get install redis-server`). */
 export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0;
@@ -13,7 +13,8 @@ export class RedisServer {
 
   private constructor(
     readonly process: ChildProcess,
-    private readonly port: number,
+    /** Of the loopback. */
+    readonly port: number,
   ) {}
 
   static async start(): Promise<RedisServer> {
@@ -60,13 +61,4 @@ export class RedisServer {
     for (const client of this.#clients) client.disconnect();
     await this.kill();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
