@@ -142,8 +142,11 @@ export interface MAuthOptions {
   /** How far a message's time may lie from now, in seconds, both ways. Default 300, at most 900. */
   allowedDriftSeconds?: number;
   /**
-   * `strict` refuses paths that a router and MAuth could read differently (encoded dot segments, `%2f`, backslash,
-   * NUL, absolute-form targets); `protocol` leaves them to the signature alone. Default `strict`.
+   * `strict` refuses requests whose target a router or handler and MAuth could read differently: a raw `#`, absolute
+   * form; a path with dot segments, encoded or not, backslashes or NUL; a query that parsers take apart in several
+   * ways (an invalid escape beside a valid one, `a=b]=c`, a second `?` in front, more than 1,000 pieces; over HTTP/2,
+   * raw bytes beyond ASCII). `protocol` leaves them to the signature alone. Default `strict` wherever there is a router or a handler;
+   * `MAuthAuthenticator` itself has neither, and applies it only where it is set.
    */
   pathPolicy?: 'strict' | 'protocol';
   /**
@@ -194,6 +197,8 @@ export interface MAuthSettings {
   readonly apps: Readonly<Record<string, string>>;
   readonly allowedDriftSeconds: number;
   readonly pathPolicy: 'strict' | 'protocol';
+  /** Whether the option was given: if not, its default is for routers and handlers only. */
+  readonly isPathPolicySet: boolean;
   readonly requestTarget?: (request: unknown) => string;
   readonly undecidedStatus: 503 | 500;
   readonly logAttempts: boolean;

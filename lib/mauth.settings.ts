@@ -160,7 +160,7 @@ const SCHEMA = v.strictObject({
   disableFallbackToV1: flag(false),
   apps: v.optional(v.record(v.string(), uuid, 'must map names to app UUIDs.'), {}),
   allowedDriftSeconds: whole(300, 1, 900),
-  pathPolicy: v.optional(v.picklist(['strict', 'protocol'], 'must be strict or protocol.'), 'strict'),
+  pathPolicy: v.optional(v.picklist(['strict', 'protocol'], 'must be strict or protocol.')),
   requestTarget: anyFunction<NonNullable<MAuthOptions['requestTarget']>>(),
   undecidedStatus: v.optional(v.picklist([503, 500], 'must be 503 or 500.'), 503),
   logAttempts: flag(true),
@@ -210,6 +210,7 @@ function frozen({
   logger = console,
   // Looked up at each call: test frameworks put their clock in the place of `Date` after this file was loaded.
   now = () => Date.now(),
+  pathPolicy,
   keys,
   service,
   body,
@@ -222,6 +223,8 @@ function frozen({
     ...rest,
     logger,
     now,
+    pathPolicy: pathPolicy ?? 'strict',
+    isPathPolicySet: pathPolicy !== undefined,
     keys: Object.freeze(withHidden('secondLevel', keys)),
     service: Object.freeze(withHidden('agent', service)),
     ...(replayProtection && {

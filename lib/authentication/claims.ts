@@ -29,6 +29,11 @@ export class Claims {
     /** What is verified if that does not hold. */
     readonly second?: Claim,
   ) {}
+
+  /** The same claims about a message that is inauthentic for another reason, whatever its signatures are. */
+  inVain(failure: MAuthFailure): Claims {
+    return this.first ? new Claims(failure, this.version, this.appUuid) : this;
+  }
 }
 
 type TimeRules = Pick<MAuthSettings, 'allowedDriftSeconds' | 'now'>;

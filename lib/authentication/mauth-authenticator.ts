@@ -9,9 +9,10 @@ import { andThen, type MaybePromise } from './and-then.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
 import { readClaims } from './claims.js';
 import { LocalVerification } from './local-verification.js';
+import { isAmbiguous } from './path-policy.js';
 import { RemoteVerification } from './remote-verification.js';
 import { ReplayProtection } from './replay-protection.js';
-import { type MAuthResult } from './result.js';
+import { inauthentic, type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
 
 /** The head of a request as it came off the wire. */
@@ -40,6 +41,9 @@ export interface ResponseToAuthenticate {
 /**
  * Finds out which app signed a message.
  *
+ * It knows no router, so the option `pathPolicy` has no default here: targets that can be read in two ways are refused
+ * (401, `ambiguous_path`) only where `pathPolicy: 'strict'` is set. Set it if what is behind it routes requests.
+ *
  * @example
  * const authenticator = new MAuthAuthenticator({ appUuid, privateKeyFile, mauthUrl: 'https://mauth.example.com' });
  * const result = await authenticator.authenticateRequest({ method, url, headers, body });
@@ -50,6 +54,7 @@ export class MAuthAuthenticator {
   readonly #keys: PublicKeys | undefined;
   readonly #tickets: AuthenticationTickets | undefined;
   readonly #replays: ReplayProtection | undefined;
+  readonly #pathPolicy: MAuthSettings['pathPolicy'];
 
   /** @throws MAuthConfigurationError that names the option and the remedy */
   constructor(options: MAuthOptions | AuthenticatorParts) {
@@ -58,6 +63,7 @@ export class MAuthAuthenticator {
     this.#keys = keys;
     this.#tickets = tickets;
     this.#replays = settings.replayProtection && new ReplayProtection(settings, settings.replayProtection);
+    this.#pathPolicy = settings.isPathPolicySet ? settings.pathPolicy : 'protocol';
   }
 
   /**
@@ -78,10 +84,16 @@ export class MAuthAuthenticator {
     return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), fields, body);
   }
 
-  /** Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else. */
-  beginRequest({ method, url, headers }: RequestHead): Verification {
+  /**
+   * Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else.
+   *
+   * @param pathPolicy what holds where the request goes to
+   */
+  beginRequest({ method, url, headers }: RequestHead, pathPolicy = this.#pathPolicy): Verification {
     const head = requestLine(method, url);
-    const claims = readClaims(headers ?? {}, this.#settings);
+    const isRefused = head !== undefined && pathPolicy === 'strict' && isAmbiguous(head);
+    const read = readClaims(headers ?? {}, this.#settings);
+    const claims = isRefused ? read.inVain(AMBIGUOUS) : read;
     const replays = this.#replays?.concerns(method) ? this.#replays : undefined;
     if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims, replays);
     return new LocalVerification(this.#settings, this.#keys, head, claims, replays);
@@ -98,6 +110,8 @@ export class MAuthAuthenticator {
     return andThen(verification.findKey(), (failure) => failure ?? verification.conclude(bytes));
   }
 }
+
+const AMBIGUOUS = inauthentic('ambiguous_path');
 
 function requestLine(method: string, url: string | Uint8Array): RequestLine | undefined {
   if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;

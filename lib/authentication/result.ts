@@ -27,7 +27,7 @@ export type MAuthInauthenticCode =
   | 'time_out_of_range'
   /** Method or target are not such as can be signed. */
   | 'malformed_request'
-  /** The path can be read in two ways, and `pathPolicy` is `strict`. */
+  /** Path or query can be read in two ways, and `pathPolicy` is `strict`. */
   | 'ambiguous_path'
   /** The V1 and V2 headers name different apps. */
   | 'app_uuid_mismatch'

@@ -46,6 +46,11 @@ export function hasNoBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] === undefined && contentLength(request) === 0;
 }
 
+/** Whether a server of Node has read the request; serverless adapters and `inject` of tests make theirs of text. */
+export function comesOffTheWire(request: IncomingMessage): boolean {
+  return request.httpVersionMajor >= 2 || request.socket instanceof Socket;
+}
+
 /** What the request announces, in bytes; 0 when it announces nothing. */
 export function contentLength(request: IncomingMessage): number {
   return Number(request.headers['content-length'] ?? 0);

@@ -1,5 +1,5 @@
 import { MAuthConfigurationError } from '../mauth.errors.js';
-import { pathOf } from './path-policy.js';
+import { pathOf } from '../authentication/path-policy.js';
 
 const HEALTH_CHECK = '/app_status';
 

@@ -68,7 +68,7 @@ export class Reception {
     if (arrival.verification) return arrival.verification;
     expectIdentity(arrival.request);
     arrival.url = this.#signedTarget(arrival);
-    const verification = this.#authenticator.beginRequest(arrival);
+    const verification = this.#authenticator.beginRequest(arrival, this.#settings.pathPolicy);
     arrival.verification = verification;
     // Nothing is hashed, held or timed for a request that is known to fail.
     if (!verification.rejected && !hasNoBody(arrival.request)) this.#watchBody(arrival, verification);

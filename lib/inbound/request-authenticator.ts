@@ -3,14 +3,14 @@ import { andThen, isPromise, type MaybePromise } from '../authentication/and-the
 import { printable } from '../authentication/attempt-log.js';
 import { rememberIdentity } from '../authentication/known-identity.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { isAmbiguousTarget, isReadAsLatin1, pathOf } from '../authentication/path-policy.js';
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
 import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { answerFor } from './answers.js';
 import { type Arrival } from './arrival.js';
-import { nodeRequest } from './exchange.js';
+import { comesOffTheWire, nodeRequest } from './exchange.js';
 import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
-import { isAmbiguousPath, pathOf } from './path-policy.js';
 import { type RequestReading } from './platform.js';
 import { isSigned, Reception } from './reception.js';
 import { sendAnswer } from './send-answer.js';
@@ -143,7 +143,7 @@ export class RequestAuthenticator {
 
   #verify(arrival: Arrival, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
     const verification = this.#reception.verificationOf(arrival);
-    if (!verification.rejected && this.#isAmbiguous(arrival)) {
+    if (!verification.rejected && this.#isRoutedAmbiguously(arrival)) {
       return this.#refuse(arrival, inauthentic('ambiguous_path'));
     }
     return andThen(verification.findKey(), (failure) => {
@@ -164,11 +164,11 @@ export class RequestAuthenticator {
     });
   }
 
-  /** The router's reading of the path must be the signature's, also behind a proxy that rewrites it. */
-  #isAmbiguous({ request, reading, url }: Arrival): boolean {
+  /** The path policy for what is routed, beside what was signed: proxies and servers may rewrite targets. */
+  #isRoutedAmbiguously({ request, reading, url, sentTarget }: Arrival): boolean {
     if (this.#settings.pathPolicy !== 'strict') return false;
-    if (isAmbiguousPath(url)) return true;
-    return reading.routedTargets(request).some((target) => target !== url && isAmbiguousPath(target));
+    if (comesOffTheWire(request) && isReadAsLatin1(sentTarget)) return true;
+    return reading.routedTargets(request).some((target) => target !== url && isAmbiguousTarget(target));
   }
 
   #bodyLost(arrival: Arrival): MAuthFailure {

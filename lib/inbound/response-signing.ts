@@ -1,12 +1,12 @@
 import { type IncomingMessage } from 'node:http';
 import { printable } from '../authentication/attempt-log.js';
+import { pathOf } from '../authentication/path-policy.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { type Arrival } from './arrival.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { getMAuthIdentity } from './identity.js';
-import { pathOf } from './path-policy.js';
 import { ResponseTap, type UnsignedReason } from './response-tap.js';
 
 /**

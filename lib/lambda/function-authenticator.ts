@@ -1,5 +1,6 @@
 import { printable } from '../authentication/attempt-log.js';
 import { MAuthAuthenticator, type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
+import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
 import {
   inauthentic,
   type MAuthFailure,
@@ -7,7 +8,6 @@ import {
   type MAuthResult,
 } from '../authentication/result.js';
 import { answerFor, type Answer } from '../inbound/answers.js';
-import { isAmbiguousPath, pathOf } from '../inbound/path-policy.js';
 import { kmsDecryptor } from '../kms/kms-decryptor.js';
 import { mauthOptionsFromEnv } from '../mauth.env.js';
 import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
@@ -146,15 +146,22 @@ export class FunctionAuthenticator {
 async function start(read: () => MAuthOptions): Promise<Parts> {
   const options = read();
   const settings = resolveSettings(options);
+  const { pathPolicy } = settings; // With its default: there is a handler.
   const { decryptPrivateKey = kmsDecryptor() } = options;
   const privateKey = await loadPrivateKey({ ...options, decryptPrivateKey });
-  const ready = { ...options, privateKey, privateKeyFile: undefined, decryptPrivateKey: undefined };
+  const ready = {
+    ...options,
+    pathPolicy,
+    privateKey,
+    privateKeyFile: undefined,
+    decryptPrivateKey: undefined,
+  };
   return { settings, authenticator: new MAuthAuthenticator(ready) };
 }
 
 type VerifiableRequest = RequestToAuthenticate & { readonly url: string };
 
-/** The strict path policy, as at the other doors: for what was signed, and for what a handler reads. */
+/** The strict path policy, as at the other doors: for what was signed, and then for what a handler reads. */
 async function verify(
   { settings, authenticator }: Parts,
   request: VerifiableRequest,
@@ -162,9 +169,7 @@ async function verify(
 ): Promise<MAuthResult> {
   const result = await authenticator.authenticateRequest(request);
   const isStrict = settings.pathPolicy === 'strict';
-  if (!result.authentic || !isStrict || !(isAmbiguousPath(request.url) || isAmbiguousPath(routed))) {
-    return result;
-  }
+  if (!result.authentic || !isStrict || routed === request.url || !isAmbiguousTarget(routed)) return result;
   const subject = `${printable(request.method)} ${printable(pathOf(request.url))}`;
   settings.logger.warn(`MAuth: ${subject} was refused (ambiguous_path)`);
   return inauthentic('ambiguous_path');

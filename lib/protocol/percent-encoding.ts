@@ -33,7 +33,7 @@ export function decode(text: ByteString): ByteString {
 }
 
 /** The byte that `%XX` at this place stands for; undefined when it is no escape. */
-function escapedByte(text: ByteString, at: number): number | undefined {
+export function escapedByte(text: ByteString, at: number): number | undefined {
   // Behind the end there is no character (NaN), and no digit for it.
   const high = HEX_DIGITS[text.charCodeAt(at + 1)] ?? -1;
   const low = HEX_DIGITS[text.charCodeAt(at + 2)] ?? -1;

@@ -49,12 +49,15 @@ describe('The log of an authentication', () => {
     ['a V2 header beside a good V1 header', { ...V1, 'mcc-authentication': 'x' }],
     ['a V1 header', { 'x-mws-authentication': 'x' }],
     ['a V1 header that holds the token and no UUID', { 'x-mws-authentication': 'MWS x:eA==' }],
-  ])('says [none provided] for app and version alike where no app can be read from %s', async (_, headers) => {
-    expect(await linesOf(headers)).toEqual([
-      `${ATTEMPT} [none provided] to app with mauth app uuid ${OWN_UUID} using version [none provided].`,
-      'warn: MAuth: POST /studies from app [none provided] is inauthentic (malformed_headers)',
-    ]);
-  });
+  ])(
+    'says [none provided] for app and version alike where no app can be read from %s',
+    async (_, headers) => {
+      expect(await linesOf(headers)).toEqual([
+        `${ATTEMPT} [none provided] to app with mauth app uuid ${OWN_UUID} using version [none provided].`,
+        'warn: MAuth: POST /studies from app [none provided] is inauthentic (malformed_headers)',
+      ]);
+    },
+  );
 
   it('names app and version where the app can be read and the signature cannot', async () => {
     expect(await linesOf({ ...V2, 'mcc-authentication': `MWSV2 ${alice.appUuid}:x` })).toEqual([

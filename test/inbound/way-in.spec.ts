@@ -183,12 +183,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
 
   it('verifies the target that the caller sent, under prefixes and in spellings of its own', async () => {
     const { port } = await start({ prepare: (nest) => nest.setGlobalPrefix('api') });
-    for (const path of [
-      '/api/receive',
-      "/api/receive?a=b&c='%27%C3%A9+~*()",
-      '/api/receive?',
-      '/api/receive?a#b',
-    ]) {
+    for (const path of ['/api/receive', "/api/receive?a=b&c='%27%C3%A9+~*()", '/api/receive?']) {
       expect((await sendSigned({ port, path, body: BODY, headers: JSON_TYPE }, 'v1')).status).toBe(200);
       expect((await sendSigned({ port, path, body: BODY, headers: JSON_TYPE }, 'v2')).status).toBe(200);
     }

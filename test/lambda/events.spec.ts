@@ -3,6 +3,7 @@ import { createLambdaAuthenticator, eventTarget } from '../../lib/lambda/index.j
 import { RecordingLogger } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
 import {
+  functionUrl,
   GATEWAYS,
   httpApi,
   loadBalancer,
@@ -112,7 +113,7 @@ describe.each(GATEWAYS.map((gateway) => [gateway.name, gateway] as const))('behi
   it('a path that can be read in two ways is refused although it was signed', async () => {
     const request = await signed(gateway, 'GET', '/public/../studies');
     await expect(authenticate(gateway, request)).resolves.toMatchObject({ code: 'ambiguous_path' });
-    expect(logger.lines.at(-1)?.message).toContain('was refused (ambiguous_path)');
+    expect(logger.lines.at(-1)?.message).toContain('is inauthentic (ambiguous_path)');
     const encoded = await signed(gateway, 'GET', '/public/%2e%2e/studies');
     await expect(authenticate(gateway, encoded)).resolves.toMatchObject({ authentic: false, status: 401 });
   });
@@ -216,6 +217,27 @@ describe('an event', () => {
     await expect(mauth.authenticateEvent({ ...event, headers })).resolves.toMatchObject({
       code: 'body_unavailable',
     });
+  });
+});
+
+describe('an event whose target can be read in two ways', () => {
+  /** Gateways that hand on the query as it was spelled. */
+  const asSpelled = [httpApi, functionUrl].map((gateway) => [gateway.name, gateway] as const);
+
+  it.each(asSpelled)('behind %s is refused for a number sign in its query', async (_name, gateway) => {
+    const request = await signed(gateway, 'GET', '/studies?name=a%23b&zone=1');
+    await expect(authenticate(gateway, request)).resolves.toMatchObject({ authentic: true });
+    const target = `${gateway.prefix}/studies?name=a#b&zone=1`;
+    await expect(authenticate(gateway, { ...request, target })).resolves.toMatchObject({
+      code: 'ambiguous_path',
+    });
+  });
+
+  it('is refused for a number sign that the gateway has decoded: what the handler reads is cut there', async () => {
+    const request = await signed(httpApi, 'GET', '/studies/a%23b');
+    await expect(authenticate(httpApi, request)).resolves.toMatchObject({ code: 'ambiguous_path' });
+    const spelled = await signed(functionUrl, 'GET', '/studies/a%23b');
+    await expect(authenticate(functionUrl, spelled)).resolves.toMatchObject({ authentic: true });
   });
 });
 

@@ -25,6 +25,7 @@ describe('Options', () => {
       apps: {},
       allowedDriftSeconds: 300,
       pathPolicy: 'strict',
+      isPathPolicySet: false,
       responses: { sign: false, maxBytes: 1024 * 1024, compress: true },
       undecidedStatus: 503,
       logAttempts: true,

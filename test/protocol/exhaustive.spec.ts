@@ -1,4 +1,4 @@
-import { isAmbiguousPath } from '../../lib/inbound/path-policy.js';
+import { isAmbiguousTarget } from '../../lib/authentication/path-policy.js';
 import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
 import { normalizePath } from '../../lib/protocol/normalized-path.js';
 import { dialectQueries } from '../../lib/protocol/query-dialects.js';
@@ -58,7 +58,7 @@ describe('Over all strings up to length 7', () => {
       const path = `/${rest}`;
       paths++;
       const text = normalizePath(path);
-      if (isAmbiguousPath(path)) {
+      if (isAmbiguousTarget(path)) {
         ofAmbiguous.add(text);
         continue;
       }

@@ -1,0 +1,99 @@
+import { escapedByte } from '../protocol/percent-encoding.js';
+import { type RequestTarget } from '../protocol/request-target.js';
+
+const ESCAPES = /%(2e|2f|5c|00)/gi;
+const DECODED: Readonly<Record<string, string>> = { '2e': '.', '2f': '/', '5c': '\\', '00': '\0' };
+// A number sign ends a path for URL parsers; those of Express also trim a no-break space (byte A0) at the end.
+const SEPARATING = /[\\\0#]|\xa0$/;
+const DOT_SEGMENT = /(?:^|\/)\.{1,2}(?:\/|$)/;
+
+const NUMBER_SIGN = 0x23;
+const PERCENT = 0x25;
+const AMPERSAND = 0x26;
+const EQUALS = 0x3d;
+const QUESTION_MARK = 0x3f;
+const BRACKET = 0x5d;
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+/** Both query parsers of Express leave out what comes after as many pieces as this, empty ones included. */
+const MOST_PIECES = 1000;
+
+/**
+ * Whether a router or a handler could read the target in another way than the signature does, see `isAmbiguousPath` and
+ * `isAmbiguousQuery`. Absolute-form targets are such, too: the string to sign has no host.
+ *
+ * @param target path and query as on the wire
+ */
+export function isAmbiguousTarget(target: string): boolean {
+  if (!target.startsWith('/')) return true;
+  const path = pathOf(target);
+  return isAmbiguous({ path, query: target.slice(path.length + 1) });
+}
+
+/** The same for a target that was split already. */
+export function isAmbiguous({ path, query }: RequestTarget): boolean {
+  return isAmbiguousPath(path) || isAmbiguousQuery(query);
+}
+
+/**
+ * Whether there are raw bytes beyond ASCII in the query of a target that a server of Node has read: escaped they are
+ * UTF-8 for handlers, raw they are Latin-1, and for V2 there is no difference. Its parser of HTTP/1 refuses them.
+ */
+export function isReadAsLatin1(target: string): boolean {
+  return BEYOND_ASCII.test(target.slice(pathOf(target).length));
+}
+
+/**
+ * A router, a file server and the string to sign treat dot segments, encoded or not, backslashes, NUL and `#` each in
+ * their own way, so a signature over one resource could open another.
+ */
+function isAmbiguousPath(path: string): boolean {
+  // Once, as routers do: what is still encoded after that is an ordinary part of a name.
+  const decoded = path.includes('%')
+    ? path.replace(ESCAPES, (_, hex: string) => DECODED[hex.toLowerCase()] ?? '')
+    : path;
+  return SEPARATING.test(decoded) || (decoded.includes('.') && DOT_SEGMENT.test(decoded));
+}
+
+/**
+ * Queries with one V2 string to sign that parsers take apart differently, so that a caller's parameters could be
+ * changed under its signature. V2 decodes `a=1%23` and `a=1#` alike, but:
+ * - URL parsers end the query at `#`, and `URLSearchParams` drops a `?` in front;
+ * - a broken escape (`%zz`) makes qs and Fastify leave all other escapes of that name or value alone;
+ * - qs takes a later `]=` for the end of the name: to V2, `a=b]=c` is `a` with the value `b]=c`;
+ * - the parsers of Express count pieces.
+ */
+function isAmbiguousQuery(query: string): boolean {
+  if (query.charCodeAt(0) === QUESTION_MARK) return true;
+  let pieces = 1;
+  let isValue = false;
+  let isEscaped = false;
+  let isBroken = false;
+  for (let at = 0; at < query.length; at++) {
+    const character = query.charCodeAt(at);
+    if (character === AMPERSAND) {
+      if (++pieces > MOST_PIECES) return true;
+      isValue = isEscaped = isBroken = false;
+    } else if (character === EQUALS) {
+      if (!isValue) isEscaped = isBroken = false;
+      else if (endsBrackets(query, at)) return true;
+      isValue = true;
+    } else if (character === PERCENT) {
+      if (escapedByte(query, at) === undefined) isBroken = true;
+      else isEscaped = true;
+      if (isEscaped && isBroken) return true;
+    } else if (character === NUMBER_SIGN) return true;
+  }
+  return false;
+}
+
+/** Whether there is a `]`, raw or escaped, in front of this place. */
+function endsBrackets(query: string, at: number): boolean {
+  return query.charCodeAt(at - 1) === BRACKET || /^%5d$/i.test(query.slice(at - 3, at));
+}
+
+/** The part of a target before its first `?`, as on the wire. */
+export function pathOf(target: string): string {
+  const mark = target.indexOf('?');
+  return mark < 0 ? target : target.slice(0, mark);
+}
