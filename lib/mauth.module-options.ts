@@ -18,12 +18,14 @@ export interface MAuthModuleExtras {
   /**
    * `decorated`: handlers with `@RequiresMAuth()` or `@OptionalMAuth()`. `routes`: every handler but those that are
    * `@Public()`. `everything`: also whatever else the server answers, such as static files, mounted routers and
-   * unknown paths, but those in `exempt`. Default `decorated`.
+   * unknown paths. A gate in front of the application lets nothing pass unsigned but the paths in `exempt`, and the
+   * routes of handlers with `@Public()` or `@OptionalMAuth()`, which must be static. Default `decorated`.
    */
   protect?: MAuthProtection;
   /**
-   * Paths that pass the door of `protect: 'everything'`, and `MAuthMiddleware`, unsigned: exactly as they stand in the
-   * request line, without query. A handler behind such a path is still protected, unless it is `@Public()`. Default `['/app_status']`.
+   * Paths that pass the gate of `protect: 'everything'`, and `MAuthMiddleware`, unsigned: exactly as they stand in the
+   * request line, without query. With `everything` they also reach an undecorated handler whose own route is that very
+   * path; what `@RequiresMAuth()` protects, it still protects. Default `['/app_status']`.
    */
   exempt?: readonly string[];
 }

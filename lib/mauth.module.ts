@@ -11,6 +11,7 @@ import {
 import { APP_GUARD, DiscoveryModule, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
 import { AccessPolicies } from './inbound/access-policies.js';
+import { ExemptRouteGuard } from './inbound/exempt-route.guard.js';
 import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
@@ -24,6 +25,7 @@ import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthMiddleware } from './inbound/mauth.middleware.js';
 import { MessageProtection } from './inbound/message-protection.js';
 import { ResponseSigning } from './inbound/response-signing.js';
+import { RouteMap } from './inbound/route-map.js';
 import { SignResponseGuard } from './inbound/sign-response.guard.js';
 import { MAuthStartUpCheck } from './inbound/start-up-check.js';
 import { AuthenticationTicketClient } from './keys/authentication-ticket-client.js';
@@ -152,6 +154,7 @@ function assemble(
       MAuthMiddleware,
       ...guardsOf(protect),
       MessageProtection,
+      RouteMap,
       MAuthStartUpCheck,
     ],
     // A guard that a decorator brings is made in the module of the controller, so what it injects is exported too.
@@ -230,12 +233,24 @@ const INHERITED_RESTRICTIONS: FactoryProvider = {
     new InheritedRestrictionGuard(guard, new AccessPolicies(apps)),
 };
 
+/** The guard that runs in front of every handler. */
+const GLOBAL_GUARDS: Readonly<Record<MAuthProtection, Provider>> = {
+  decorated: { provide: APP_GUARD, useExisting: InheritedRestrictionGuard },
+  routes: { provide: APP_GUARD, useExisting: MAuthGuard },
+  everything: {
+    provide: APP_GUARD,
+    inject: [MAuthGuard, MAUTH_INBOUND_AUTHENTICATOR],
+    useFactory: (guard: MAuthGuard, authenticator: InboundAuthenticator) =>
+      new ExemptRouteGuard(guard, authenticator),
+  },
+};
+
 /** The guard that runs everywhere, and the one that is brought to message handlers. */
 function guardsOf(protect: MAuthProtection): Provider[] {
   const guard = protect === 'decorated' ? InheritedRestrictionGuard : MAuthGuard;
   return [
     ...(protect === 'decorated' ? [INHERITED_RESTRICTIONS] : []),
-    { provide: APP_GUARD, useExisting: guard },
+    GLOBAL_GUARDS[protect],
     {
       // Asked for at each call: whatever options depend on, the handlers are to be protected before they are bound.
       provide: MAUTH_MESSAGE_GUARD,

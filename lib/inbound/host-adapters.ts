@@ -2,7 +2,9 @@ import { type HttpServer } from '@nestjs/common';
 import { type HttpAdapterHost } from '@nestjs/core';
 
 /** Whose hooks stand in one HTTP adapter: they stay there, and ask each time for whom. */
-class Installation<Owner> {
+class Installation<Owner, Installed> {
+  installed?: Installed;
+
   constructor(public owner: Owner) {}
 }
 
@@ -14,9 +16,9 @@ class Installation<Owner> {
  * adapter goes to the newest owner, an adapter that is served already stays where it is, and an owner can find the
  * others, of whose requests the guards of another compilation may ask it.
  */
-export class HostAdapters<Owner> {
+export class HostAdapters<Owner, Installed> {
   readonly #owners: Owner[] = [];
-  readonly #installations = new WeakMap<HttpServer, Installation<Owner>>();
+  readonly #installations = new WeakMap<HttpServer, Installation<Owner, Installed>>();
 
   /** All that were made for this host, in order. */
   get owners(): readonly Owner[] {
@@ -38,16 +40,22 @@ export class HostAdapters<Owner> {
    * Makes the owner serve the adapter from now on.
    *
    * @param install puts hooks into the adapter that ask for its present owner; called once for each adapter
+   * @returns what was installed, now or for another owner
    */
-  take(adapter: HttpServer, owner: Owner, install: (present: () => Owner) => void): void {
+  take(
+    adapter: HttpServer,
+    owner: Owner,
+    install: (present: () => Owner) => Installed,
+  ): Installed | undefined {
     const known = this.#installations.get(adapter);
     if (known) {
       known.owner = owner;
-      return;
+      return known.installed;
     }
-    const installation = new Installation(owner);
+    const installation = new Installation<Owner, Installed>(owner);
     this.#installations.set(adapter, installation);
-    install(() => installation.owner);
+    installation.installed = install(() => installation.owner);
+    return installation.installed;
   }
 }
 

@@ -4,17 +4,24 @@ import { type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
+import { type AccessPolicies } from './access-policies.js';
+import { type HandlerPlace } from './access-policy.js';
 import { Door } from './door.js';
 import { type Exchange } from './exchange.js';
 import { type ExemptPaths } from './exempt-paths.js';
 import { ExpressPlatform } from './express.platform.js';
 import { FastifyPlatform } from './fastify.platform.js';
 import { HostAdapters } from './host-adapters.js';
+import { OpenRoutes } from './open-routes.js';
 import { type InboundPlatform } from './platform.js';
+import { recordRoutes, type RegisteredRoute } from './registered-routes.js';
 import { RequestAuthenticator } from './request-authenticator.js';
 import { type ResponseSigning } from './response-signing.js';
+import { type RouteMap } from './route-map.js';
 
-const ADAPTERS = new WeakMap<HttpAdapterHost, HostAdapters<InboundAuthenticator>>();
+type Adapters = HostAdapters<InboundAuthenticator, readonly RegisteredRoute[]>;
+
+const ADAPTERS = new WeakMap<HttpAdapterHost, Adapters>();
 
 /** What of the application is protected, as far as it concerns the way in. */
 export interface DoorOptions {
@@ -32,7 +39,10 @@ export class InboundAuthenticator extends RequestAuthenticator {
   readonly #settings: MAuthSettings;
   readonly #door: Door;
   readonly #standsInFront: boolean;
-  readonly #adapters: HostAdapters<InboundAuthenticator>;
+  readonly #exempt: ExemptPaths;
+  readonly #openRoutes = new OpenRoutes();
+  readonly #adapters: Adapters;
+  #routes: readonly RegisteredRoute[] | undefined;
   #installationError: Error | undefined;
 
   constructor(
@@ -45,6 +55,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
     super(settings, authenticator, (arrival) => responses?.watch(arrival));
     this.#settings = settings;
     this.#door = new Door(settings, exempt, ({ request }) => this.authenticate(request));
+    this.#exempt = exempt;
     this.#standsInFront = protect === 'everything';
     this.#adapters = ADAPTERS.get(adapterHost) ?? new HostAdapters();
     ADAPTERS.set(adapterHost, this.#adapters);
@@ -75,26 +86,66 @@ export class InboundAuthenticator extends RequestAuthenticator {
     return this.#door.admits(exchange, target);
   }
 
+  /** The routes that were registered with the HTTP adapter; undefined where there is none. */
+  get routes(): readonly RegisteredRoute[] | undefined {
+    return this.#routes;
+  }
+
+  /**
+   * Opens the gate, if there is one, for handlers with `@Public()` and `@OptionalMAuth()`; to be called when their
+   * routes are registered.
+   *
+   * @throws MAuthConfigurationError that names handlers whose routes are not one path, and the remedies
+   */
+  openRoutes(map: RouteMap, policies: AccessPolicies): void {
+    if (!this.#standsInFront || !this.#routes) return;
+    this.#openRoutes.open(map, map.of(this.#routes), policies, this.#exempt);
+  }
+
+  /**
+   * Whether a request may reach a handler unsigned, because its path is exempt and is the route of that handler.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  isExempt(place: HandlerPlace, request: unknown): boolean {
+    const receiver = this.#adapters.owners.length > 1 ? this.#ownerOf(request) : this;
+    return receiver !== undefined && receiver.#isExemptHere(place, request);
+  }
+
   protected override receiverOf(request: unknown): RequestAuthenticator | undefined {
+    return this.#ownerOf(request);
+  }
+
+  #ownerOf(request: unknown): InboundAuthenticator | undefined {
     return this.#adapters.owners.find((owner) => owner.hasReceived(request));
+  }
+
+  #isExemptHere(place: HandlerPlace, request: unknown): boolean {
+    const paths = this.#openRoutes.exemptPathsOf(place);
+    return paths !== undefined && paths.has(this.routedPath(request));
+  }
+
+  #admitsInFront(exchange: Exchange, target: string): MaybePromise<boolean> {
+    return this.#openRoutes.allows(exchange.request, target) || this.admits(exchange, target);
   }
 
   /** What throws while an adapter is announced is beyond the reach of the application: it is told when it starts. */
   #serve(adapter: HttpServer): void {
     try {
-      this.#adapters.take(adapter, this, (present) => this.#install(adapter, present));
+      this.#routes = this.#adapters.take(adapter, this, (present) => this.#install(adapter, present));
     } catch (error) {
       this.#installationError = error as Error;
     }
   }
 
-  #install(adapter: HttpServer, present: () => InboundAuthenticator): void {
+  #install(adapter: HttpServer, present: () => InboundAuthenticator): readonly RegisteredRoute[] {
+    const routes = recordRoutes(adapter);
     const platform = platformOf(adapter);
     if (!platform) {
       this.#settings.logger.error(
         `MAuth: HTTP adapter "${adapter.getType()}" is not supported, so no request can be authenticated; use Express or Fastify`,
       );
-      return;
+      return routes;
     }
     if (this.#standsInFront && platform.hasEarlierRoutes()) {
       this.#settings.logger.error(
@@ -105,9 +156,11 @@ export class InboundAuthenticator extends RequestAuthenticator {
     platform.install({
       arrive: (request, response, isRouted) => present().receive(platform, request, response, isRouted),
       ...(this.#standsInFront && {
-        admit: (exchange: Exchange) => present().admits(exchange, platform.routedTarget(exchange.request)),
+        admit: (exchange: Exchange) =>
+          present().#admitsInFront(exchange, platform.routedTarget(exchange.request)),
       }),
     });
+    return routes;
   }
 }
 

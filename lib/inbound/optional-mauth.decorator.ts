@@ -4,7 +4,8 @@ import { MAuthGuard } from './mauth.guard.js';
 
 /**
  * Lets requests without MAuth authentication headers pass, but no request whose headers are wrong. It brings its own
- * guard, and counts only where it is written, like `@Public()`.
+ * guard, and counts only where it is written, like `@Public()`. With `protect: 'everything'` its route must be static,
+ * as that of `@Public()`.
  *
  * @example
  * @OptionalMAuth()

@@ -21,7 +21,7 @@ export interface InboundEntry {
 export interface RequestReading {
   /** Path and query as the caller sent them, as far as this can be told from the request. */
   sentTarget(request: IncomingMessage): string;
-  /** Every path and query that a router may go by, at the moment or later on. */
+  /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
   /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
   isRouted?(request: IncomingMessage): boolean;

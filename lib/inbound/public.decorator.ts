@@ -4,8 +4,8 @@ import { marks } from './access-marks.js';
  * Lets everybody call: every handler of a class, or one handler. It counts only where it is written: a subclass of a
  * public class is not public.
  *
- * With `protect: 'everything'` the door in front of the application stays closed; paths that it lets pass are named in
- * `exempt`.
+ * With `protect: 'everything'` it opens the gate in front of the application for the route of the handler and for its
+ * method. So the route must be static: one with parameters or wildcards stops the start.
  *
  * @example
  * @Public()

@@ -68,6 +68,18 @@ export class RequestAuthenticator {
     return this.#find(request) !== undefined;
   }
 
+  /**
+   * The path that the router goes by, as on the wire; undefined for what cannot be authenticated here.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  routedPath(request: unknown): string | undefined {
+    const arrival = this.#find(request);
+    if (!arrival) return this.receiverOf(request)?.routedPath(request);
+    const [target = ''] = arrival.reading.routedTargets(arrival.request);
+    return pathOf(target);
+  }
+
   /** Where a request came in that did not come in here. */
   protected receiverOf(_request: unknown): RequestAuthenticator | undefined {
     return undefined;
@@ -104,8 +116,7 @@ export class RequestAuthenticator {
    */
   hasMAuthHeaders(request: unknown): boolean {
     const arrival = this.#find(request);
-    if (!arrival)
-      return this.receiverOf(request)?.hasMAuthHeaders(request) ?? isSigned(nodeRequest(request) ?? {});
+    if (!arrival) return this.receiverOf(request)?.hasMAuthHeaders(request) ?? isSigned(nodeRequest(request));
     // Headers may be removed from a request on its way, but a signed request stays one.
     return arrival.verification?.claims.version !== undefined || isSigned(arrival.request);
   }

@@ -15,6 +15,7 @@ import {
 } from './inbound-tokens.js';
 import { MAuthGuard } from './mauth.guard.js';
 import { type ResponseSigning } from './response-signing.js';
+import { RouteMap } from './route-map.js';
 import { isSignResponse } from './sign-response.decorator.js';
 
 /**
@@ -32,8 +33,9 @@ export class MAuthStartUpCheck implements OnModuleInit {
   onModuleInit(): void {
     this.#refuseRequestScope();
     this.#refuseSecondRegistration();
-    this.moduleRef.get<InboundAuthenticator>(MAUTH_INBOUND_AUTHENTICATOR).assertInstalled();
-    const settings = this.moduleRef.get<MAuthSettings>(MAUTH_SETTINGS);
+    const inbound = this.#provided<InboundAuthenticator>(MAUTH_INBOUND_AUTHENTICATOR);
+    inbound.assertInstalled();
+    const settings = this.#provided<MAuthSettings>(MAUTH_SETTINGS);
     const policies = new AccessPolicies(settings.apps);
     const classes = this.#classes();
     const places = handlerPlaces(classes);
@@ -44,8 +46,9 @@ export class MAuthStartUpCheck implements OnModuleInit {
       found.some(({ isAsked }) => isAsked),
     );
     refuseOpenGateways(classes, policies, this.protect);
+    inbound.openRoutes(this.#provided<RouteMap>(RouteMap), policies);
     if (places.some(isSignResponse)) {
-      this.moduleRef.get<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
+      this.#provided<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
     }
     settings.logger.log(this.#summary(settings));
   }
@@ -68,6 +71,11 @@ export class MAuthStartUpCheck implements OnModuleInit {
       'MAuthModule.forRoot() or forRootAsync() is called more than once in this application. Call it once; with ' +
         '`isGlobal: false`, export that module from one of yours and import it from there.',
     );
+  }
+
+  /** `ModuleRef` remembers what the first of several compilations of a testing builder made. */
+  #provided<T>(wanted: unknown): T {
+    return this.discovery.getProviders().find(({ token }) => token === wanted)?.instance as T;
   }
 
   #classes(): AnyClass[] {

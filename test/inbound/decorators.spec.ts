@@ -21,10 +21,13 @@ const OPTIONAL_RAVE_ONLY: Statuses = [200, 401, 200, 403];
 /** What the decorators at a handler come to, under each form of `protect`. */
 const OUTCOMES = {
   undecorated: { decorated: OPEN, routes: CLOSED, everything: CLOSED },
-  // The door of `everything` knows nothing of handlers.
-  public: { decorated: OPEN, routes: OPEN, everything: CLOSED },
-  optional: { decorated: OPTIONAL, routes: OPTIONAL, everything: CLOSED },
-  optionalRaveOnly: { decorated: OPTIONAL_RAVE_ONLY, routes: OPTIONAL_RAVE_ONLY, everything: RAVE_ONLY },
+  public: { decorated: OPEN, routes: OPEN, everything: OPEN },
+  optional: { decorated: OPTIONAL, routes: OPTIONAL, everything: OPTIONAL },
+  optionalRaveOnly: {
+    decorated: OPTIONAL_RAVE_ONLY,
+    routes: OPTIONAL_RAVE_ONLY,
+    everything: OPTIONAL_RAVE_ONLY,
+  },
   closed: { decorated: CLOSED, routes: CLOSED, everything: CLOSED },
   raveOnly: { decorated: RAVE_ONLY, routes: RAVE_ONLY, everything: RAVE_ONLY },
 } satisfies Record<string, Record<MAuthProtection, Statuses>>;

@@ -1,11 +1,13 @@
-import { Controller, Get, Post, Req, type INestApplication } from '@nestjs/common';
+import { Controller, Get, Post, Req, type INestApplication, type Type } from '@nestjs/common';
 import { type AbstractHttpAdapter } from '@nestjs/core';
 import { type FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import {
   MAuthModule,
   OptionalMAuth,
+  Public,
   RequiresMAuth,
+  SignResponse,
   type MAuthModuleExtras,
   type MAuthProtection,
 } from '../../lib/index.js';
@@ -33,6 +35,16 @@ class ClosedController {
   }
 }
 
+@Controller()
+class OpenController {
+  @Public() @Get('open') open() {
+    return 'handled';
+  }
+  @Get('app_status') status() {
+    return 'handled';
+  }
+}
+
 @Controller('undecorated')
 class UndecoratedController {
   @Get() get() {
@@ -40,11 +52,16 @@ class UndecoratedController {
   }
 }
 
-function builderOf(extras: MAuthModuleExtras = {}, controllers = [ClosedController, UndecoratedController]) {
+function builderOf(
+  extras: MAuthModuleExtras = {},
+  controllers = [ClosedController, OpenController, UndecoratedController] as Type[],
+) {
   return Test.createTestingModule({
     imports: [
       MAuthModule.forRoot({
         appUuid: own.appUuid,
+        privateKey: own.privateKeyPem,
+        signVersions: 'v2',
         findPublicKey: (appUuid) => (appUuid === rave.appUuid ? rave.publicKeyPem : undefined),
         logger: new RecordingLogger(),
         ...extras,
@@ -54,11 +71,13 @@ function builderOf(extras: MAuthModuleExtras = {}, controllers = [ClosedControll
   });
 }
 
+const OPEN = { closed: 401, 'closed/optional': 200, open: 200 };
+
 /** What is open, without a signature, under each form of `protect`. */
 const UNSIGNED: Readonly<Record<MAuthProtection, Readonly<Record<string, number>>>> = {
-  decorated: { closed: 401, 'closed/optional': 200, undecorated: 200, 'no/such/page': 404 },
-  routes: { closed: 401, 'closed/optional': 200, undecorated: 401, 'no/such/page': 404 },
-  everything: { closed: 401, 'closed/optional': 401, undecorated: 401, 'no/such/page': 401 },
+  decorated: { ...OPEN, app_status: 200, undecorated: 200, 'no/such/page': 404 },
+  routes: { ...OPEN, app_status: 401, undecorated: 401, 'no/such/page': 404 },
+  everything: { ...OPEN, app_status: 200, undecorated: 401, 'no/such/page': 401 },
 };
 
 describe('A testing builder that is compiled again', () => {
@@ -107,7 +126,7 @@ describe('A testing builder that is compiled again', () => {
     );
 
     it('leaves alone an application in which nothing is decorated', async () => {
-      const builder = builderOf({}, [UndecoratedController] as never);
+      const builder = builderOf({}, [UndecoratedController]);
       for (let test = 0; test < 3; test++) {
         const url = await start(builder, createAdapter());
         expect((await send(`${url}/undecorated`)).status).toBe(200);
@@ -138,6 +157,24 @@ describe('A testing builder that is compiled again', () => {
     const urls = [await start(builder, first()), await start(builder, second())];
     for (const url of [...urls, ...urls]) await expectProtected(url, 'everything');
   });
+
+  it.each(PLATFORMS)(
+    'signs the responses of marked handlers in each application on %s',
+    async (_, create) => {
+      @Controller('marked')
+      class MarkedController {
+        @SignResponse() @Get() get() {
+          return 'handled';
+        }
+      }
+      const builder = builderOf({}, [MarkedController]);
+      const urls = [await start(builder, create()), await start(builder, create())];
+      for (const url of urls) {
+        const { headers } = await send(`${url}/marked`);
+        expect(headers.get('mcc-authentication')).toMatch(own.appUuid);
+      }
+    },
+  );
 
   it('says when to come back, on the platform of the application that is asked', async () => {
     const builder = Test.createTestingModule({
