@@ -1,4 +1,3 @@
-export { type AuthenticatorParts } from './authentication/authenticator-parts.js';
 export {
   MAuthAuthenticator,
   type RequestHead,
@@ -14,30 +13,34 @@ export {
   type MAuthResult,
   type MAuthUndecidedCode,
 } from './authentication/result.js';
-export { type Verification } from './authentication/verification.js';
 export { mauthMiddleware, type MAuthDoorMiddleware } from './doors/mauth-middleware.js';
-export { mauthPlugin, type MAuthPluginOptions } from './doors/mauth-plugin.js';
+export {
+  mauthPlugin,
+  type MAuthFastifyPlugin,
+  type MAuthPluginOptions,
+  type PluggableFastify,
+} from './doors/mauth-plugin.js';
 export { type MAuthDoorOptions } from './doors/standalone-door.js';
 export { getMAuthIdentity } from './inbound/identity.js';
 export { mauthOptionsFromEnv } from './mauth.env.js';
 export {
   MAuthConfigurationError,
+  MAuthError,
   MAuthInauthenticError,
   MAuthUnableToAuthenticateError,
   MAuthUnableToSignError,
 } from './mauth.errors.js';
 export {
+  type Awaitable,
   type MAuthBodyOptions,
   type MAuthKeyOptions,
   type MAuthLogger,
   type MAuthOptions,
-  type MAuthOptions as MAuthModuleOptions,
   type MAuthReplayOptions,
   type MAuthReplayStore,
   type MAuthResponseOptions,
   type MAuthSecondLevelCache,
   type MAuthServiceOptions,
-  type MAuthSettings,
   type MAuthSignVersions,
 } from './mauth.options.js';
 export { signedFetch } from './outbound/signed-fetch.js';

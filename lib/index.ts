@@ -10,6 +10,7 @@ export {
   MAuthUnauthorizedException,
   MAuthUnavailableException,
   MAuthUnsupportedContextException,
+  type MAuthGraphqlExtensions,
 } from './inbound/mauth.exceptions.js';
 export { MAuthGuard } from './inbound/mauth.guard.js';
 export { MAuthMiddleware } from './inbound/mauth.middleware.js';
@@ -20,6 +21,7 @@ export { SignResponse } from './inbound/sign-response.decorator.js';
 export { MAuthKeyCache, type MAuthKeyCacheStats } from './keys/mauth-key-cache.js';
 export { MAuthModule } from './mauth.module.js';
 export {
+  type MAuthFactoryOptions,
   type MAuthModuleAsyncOptions,
   type MAuthModuleExtras,
   type MAuthModuleOptions,
@@ -28,6 +30,6 @@ export {
 } from './mauth.module-options.js';
 export { MAuthAxiosInterceptor, type MAuthAttachOptions } from './outbound/mauth-axios.interceptor.js';
 export { MAuthHttpService, type MAuthHttpOptions } from './outbound/mauth-http.service.js';
-export { type MAuthRequestConfig } from './outbound/axios-types.js';
+export { type AnyAxiosInstance, type MAuthRequestConfig } from './outbound/axios-types.js';
 export { type MAuthRequestOptions } from './outbound/mauth-request-options.js';
 export { type MAuthResponseAuthenticationOptions } from './outbound/response-authentication.js';

@@ -2,9 +2,9 @@ import { Logger } from '@nestjs/common';
 import { ExemptPaths } from './inbound/exempt-paths.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
 import {
+  type MAuthFactoryOptions,
   type MAuthModuleAsyncOptions,
   type MAuthModuleExtras,
-  type MAuthModuleOptions,
 } from './mauth.module-options.js';
 import { type MAuthSettings } from './mauth.options.js';
 import { resolveSettings } from './mauth.settings.js';
@@ -32,7 +32,7 @@ const SOURCES = ['useFactory', 'useClass', 'useExisting'] as const;
  *
  * @throws MAuthConfigurationError that names the option and the remedy
  */
-export async function configure(options: MAuthModuleOptions): Promise<MAuthConfiguration> {
+export async function configure(options: MAuthFactoryOptions): Promise<MAuthConfiguration> {
   const misplaced = Object.keys(EXTRAS).find((name) => options && Object.hasOwn(options, name));
   if (misplaced) {
     throw new MAuthConfigurationError(

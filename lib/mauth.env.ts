@@ -19,7 +19,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * @example
  * MAuthModule.forRoot({ ...mauthOptionsFromEnv(), v2OnlyAuthenticate: true });
  */
-export function mauthOptionsFromEnv(env: Environment = process.env): MAuthOptions {
+export function mauthOptionsFromEnv(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): MAuthOptions {
   const allowHttp = read(env, ENVIRONMENT['service.allowHttp'], flag);
   const options: Partial<MAuthOptions> = {
     appUuid: read(env, ENVIRONMENT.appUuid, appUuid),

@@ -3,7 +3,7 @@
  * turn into a 401 for our own caller. Each has a stable `code`; `cause` holds what led to it, if anything did.
  * No error ever holds a key or the bytes of a body.
  */
-abstract class MAuthError extends Error {
+export abstract class MAuthError extends Error {
   constructor(
     /** Stable and documented: made for programs, unlike the message. */
     readonly code: string,

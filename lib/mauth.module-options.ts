@@ -2,8 +2,8 @@ import { type FactoryProvider, type ModuleMetadata, type Provider, type Type } f
 import { type Awaitable, type MAuthOptions } from './mauth.options.js';
 import { type MAuthHttpOptions } from './outbound/mauth-http.service.js';
 
-/** Options of the module: those of the core, and those of what only Nest applications have. */
-export interface MAuthModuleOptions extends MAuthOptions {
+/** What a factory of `MAuthModule.forRootAsync` returns: the options of the module without its extras. */
+export interface MAuthFactoryOptions extends MAuthOptions {
   /** How `MAuthHttpService` sends: defaults for axios, and which origins are signed. */
   http?: MAuthHttpOptions;
 }
@@ -30,9 +30,12 @@ export interface MAuthModuleExtras {
   exempt?: readonly string[];
 }
 
+/** What `MAuthModule.forRoot` takes. */
+export interface MAuthModuleOptions extends MAuthFactoryOptions, MAuthModuleExtras {}
+
 /** Makes options: for `useClass` and `useExisting` of `MAuthModule.forRootAsync`. */
 export interface MAuthOptionsFactory {
-  createMAuthOptions(): Awaitable<MAuthModuleOptions>;
+  createMAuthOptions(): Awaitable<MAuthFactoryOptions>;
 }
 
 /** Options that are made when the application starts: exactly one of `useFactory`, `useClass`, `useExisting`. */
@@ -40,7 +43,7 @@ export interface MAuthModuleAsyncOptions extends MAuthModuleExtras, Pick<ModuleM
   /** Gets what `inject` names. */
   // The types of what is injected are the factory's own business, as for every factory provider of Nest.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  useFactory?: (...dependencies: any[]) => Awaitable<MAuthModuleOptions>;
+  useFactory?: (...dependencies: any[]) => Awaitable<MAuthFactoryOptions>;
   /** A class of which the module makes an instance. */
   useClass?: Type<MAuthOptionsFactory>;
   /** A class of which the application has an instance already. */

@@ -37,6 +37,7 @@ import { mauthOptionsFromEnv } from './mauth.env.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
 import { MAuthLifecycle } from './mauth.lifecycle.js';
 import {
+  type MAuthFactoryOptions,
   type MAuthModuleAsyncOptions,
   type MAuthModuleExtras,
   type MAuthModuleOptions,
@@ -62,7 +63,10 @@ const MAUTH_CONFIGURATION = Symbol.for('nestjs-mauth:configuration');
  */
 @Module({})
 export class MAuthModule {
-  /** @throws MAuthConfigurationError where the module is imported without `forRoot()` having been called */
+  /**
+   * @internal made by Nest alone
+   * @throws MAuthConfigurationError where the module is imported without `forRoot()` having been called
+   */
   constructor(@Optional() @Inject(MAUTH_SETTINGS) settings?: MAuthSettings) {
     if (settings) return;
     throw new MAuthConfigurationError(
@@ -76,11 +80,10 @@ export class MAuthModule {
    *
    * @throws MAuthConfigurationError, now or when the application starts, that names the option or variable
    */
-  static forRoot(options?: MAuthModuleOptions & MAuthModuleExtras): DynamicModule {
-    const { isGlobal, protect, exempt, ...rest } =
-      options ?? ({} as Partial<MAuthModuleOptions & MAuthModuleExtras>);
+  static forRoot(options?: MAuthModuleOptions): DynamicModule {
+    const { isGlobal, protect, exempt, ...rest } = options ?? ({} as Partial<MAuthModuleOptions>);
     // The options stay in the closure: as the value of a provider the private key could be seen in the container.
-    const useFactory = () => configure(options ? (rest as MAuthModuleOptions) : mauthOptionsFromEnv());
+    const useFactory = () => configure(options ? (rest as MAuthFactoryOptions) : mauthOptionsFromEnv());
     return assemble([{ provide: MAUTH_CONFIGURATION, useFactory }], { isGlobal, protect, exempt });
   }
 

@@ -15,7 +15,7 @@ export interface AuthenticatorParts {
   /** Undefined where nothing can be authenticated: every request is then undecided. */
   readonly keys: PublicKeys | undefined;
   /** Required in remote mode: who decides about requests. */
-  readonly tickets?: AuthenticationTickets;
+  readonly tickets?: AuthenticationTickets | undefined;
 }
 
 /** Parts that were made for one authenticator: with the signer that asks for keys, and what holds connections. */

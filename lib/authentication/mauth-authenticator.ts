@@ -57,6 +57,9 @@ export class MAuthAuthenticator {
   readonly #pathPolicy: MAuthSettings['pathPolicy'];
 
   /** @throws MAuthConfigurationError that names the option and the remedy */
+  constructor(options: MAuthOptions);
+  /** @internal */
+  constructor(options: MAuthOptions | AuthenticatorParts);
   constructor(options: MAuthOptions | AuthenticatorParts) {
     const { settings, keys, tickets } = 'settings' in options ? options : assembleParts(options);
     this.#settings = settings;
@@ -87,6 +90,7 @@ export class MAuthAuthenticator {
   /**
    * Begins to authenticate a request whose body is still to come. Reads headers and clock, and nothing else.
    *
+   * @internal
    * @param pathPolicy what holds where the request goes to
    */
   beginRequest({ method, url, headers }: RequestHead, pathPolicy = this.#pathPolicy): Verification {

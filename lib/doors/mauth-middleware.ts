@@ -4,11 +4,9 @@ import { passDoor, type RequestReading } from '../inbound/platform.js';
 import { sentTarget } from '../inbound/sent-target.js';
 import { StandaloneDoor, type MAuthDoorOptions } from './standalone-door.js';
 
-type Next = (error?: unknown) => void;
-
 /** A middleware for Express, Connect, and whatever else calls `(request, response, next)`. */
 export interface MAuthDoorMiddleware {
-  (request: IncomingMessage, response: ServerResponse, next: Next): void;
+  (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
   /**
    * Resolves when the private key has been decrypted and the keys of `keys.warmUp` have been fetched. Nobody has to
    * wait: what cannot be decided yet is answered with 503.
@@ -46,7 +44,7 @@ const READING: RequestReading = {
  */
 export function mauthMiddleware(options?: MAuthDoorOptions): MAuthDoorMiddleware {
   const door = new StandaloneDoor(READING, options);
-  const middleware = (request: IncomingMessage, response: ServerResponse, next: Next) =>
+  const middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) =>
     passDoor(door.admits(new Exchange(request, response), sentTarget(request)), next, throwToTheProcess);
   return Object.assign(middleware, { ready: () => door.ready(), close: () => door.close() });
 }

@@ -9,6 +9,9 @@ export interface PluggableFastify {
   decorate(name: string, value: unknown): unknown;
 }
 
+/** A plugin as Fastify calls it. */
+export type MAuthFastifyPlugin = (instance: PluggableFastify, options: MAuthPluginOptions) => Promise<void>;
+
 /** What `register` itself understands, beside the options of a plugin. */
 const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
 const REGISTERED = 'nestjs-mauth';
@@ -74,7 +77,7 @@ function refuseToComeTooLate(instance: PluggableFastify): void {
  * await app.register(mauthPlugin, { ...mauthOptionsFromEnv(), exempt: ['/app_status', '/version'] });
  * app.post('/studies', async (request) => getMAuthIdentity(request));
  */
-export const mauthPlugin = Object.assign(register, {
+export const mauthPlugin: MAuthFastifyPlugin = Object.assign(register, {
   // Hooks have to be the parent's own, not those of a context that holds nothing else.
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: 'nestjs-mauth',

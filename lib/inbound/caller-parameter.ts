@@ -11,7 +11,7 @@ export interface CallerParameterOptions {
   optional?: boolean;
 }
 
-interface WantedOfCaller extends CallerParameterOptions {
+export interface WantedOfCaller extends CallerParameterOptions {
   readonly property?: keyof MAuthIdentity;
 }
 
@@ -19,12 +19,15 @@ interface WantedOfCaller extends CallerParameterOptions {
  * Puts the authenticated caller, or one of its properties, into a parameter. Without a caller the answer is 401: a
  * handler that names its caller must not run with `undefined` because somebody forgot to protect it.
  */
-export const CallerParameter = createParamDecorator((wanted: WantedOfCaller, context: ExecutionContext) => {
-  const identity = identityIn(context);
-  if (identity) return wanted.property ? identity[wanted.property] : identity;
-  if (wanted.optional) return undefined;
-  throw new MAuthUnauthorizedException();
-});
+// Written out, because the type that Nest 12 infers has names that Nest 11 does not know.
+export const CallerParameter: (wanted: WantedOfCaller) => ParameterDecorator = createParamDecorator(
+  (wanted: WantedOfCaller, context: ExecutionContext) => {
+    const identity = identityIn(context);
+    if (identity) return wanted.property ? identity[wanted.property] : identity;
+    if (wanted.optional) return undefined;
+    throw new MAuthUnauthorizedException();
+  },
+);
 
 function identityIn(context: ExecutionContext): MAuthIdentity | undefined {
   switch (context.getType<string>()) {

@@ -2,7 +2,7 @@ import { ForbiddenException, ServiceUnavailableException, UnauthorizedException 
 import { ANSWER_BODIES } from './answers.js';
 
 /** What GraphQL servers take over into their answer from an error that a resolver or its guard throws. */
-interface GraphqlExtensions {
+export interface MAuthGraphqlExtensions {
   /** As clients of GraphQL expect it. */
   readonly code: string;
   /** The answer that an HTTP handler would have given; Nest's own name for it. */
@@ -16,7 +16,7 @@ interface GraphqlExtensions {
  * catch (error) { if (error instanceof MAuthUnauthorizedException) … }
  */
 export class MAuthUnauthorizedException extends UnauthorizedException {
-  readonly extensions: GraphqlExtensions;
+  readonly extensions: MAuthGraphqlExtensions;
 
   /** @param body what the caller gets, as JSON; default: the answer of all MAuth services */
   constructor(body: object = ANSWER_BODIES.unauthorized) {
@@ -47,7 +47,7 @@ export class MAuthUnsupportedContextException extends MAuthUnauthorizedException
 
 /** 403: the request is authentic, but its app is not among those that the handler is for. */
 export class MAuthForbiddenException extends ForbiddenException {
-  readonly extensions: GraphqlExtensions;
+  readonly extensions: MAuthGraphqlExtensions;
 
   /** @param body what the caller gets, as JSON; default: the answer of all MAuth services */
   constructor(body: object = ANSWER_BODIES.forbidden) {
@@ -60,7 +60,7 @@ export class MAuthForbiddenException extends ForbiddenException {
 /** 503: it could not be decided whether the request is authentic (500 where `undecidedStatus` says so). */
 export class MAuthUnavailableException extends ServiceUnavailableException {
   readonly #status: 503 | 500;
-  readonly extensions: GraphqlExtensions;
+  readonly extensions: MAuthGraphqlExtensions;
 
   /**
    * @param status of the answer

@@ -1,10 +1,10 @@
-import { type ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
 import { Exchange, nodeRequest } from './exchange.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
 import { passDoor } from './platform.js';
-import { sentTarget, type MountedRequest } from './sent-target.js';
+import { sentTarget } from './sent-target.js';
 
 /**
  * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
@@ -25,10 +25,11 @@ import { sentTarget, type MountedRequest } from './sent-target.js';
  */
 @Injectable()
 export class MAuthMiddleware implements NestMiddleware {
-  constructor(@Inject(MAUTH_INBOUND_AUTHENTICATOR) private readonly authenticator: InboundAuthenticator) {}
+  @Inject(MAUTH_INBOUND_AUTHENTICATOR)
+  private readonly authenticator!: InboundAuthenticator;
 
   /** Calls `next` for requests that may pass; answers all others itself. */
-  use(request: MountedRequest, response: ServerResponse, next: (error?: unknown) => void): void {
+  use(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     const exchange = new Exchange(nodeRequest(request), response);
     passDoor(this.authenticator.admits(exchange, sentTarget(request)), next, next);
   }

@@ -4,7 +4,7 @@ import { BoundedKeySource } from './bounded-key-source.js';
 import { NotAskedError } from './bounded-service.js';
 import { refreshAge } from './key-lifetime.js';
 import { KeyMemory, type CachedKey } from './key-memory.js';
-import { type PublicKeys, type PublicKeySource } from './public-key-source.js';
+import { type PublicKeySource } from './public-key-source.js';
 import { SharedKeyStore, type DatedKey } from './shared-key-store.js';
 
 /** What a cache of keys has done since it was made. */
@@ -36,7 +36,7 @@ export interface MAuthKeyCacheStats {
  * keys.invalidate('5ff4257e-9c16-11e0-b048-0026bbfffe5e'); // the next request fetches the key anew
  * metrics.gauge('mauth.keys.stale', keys.stats().stale);
  */
-export class MAuthKeyCache implements PublicKeys {
+export class MAuthKeyCache {
   readonly #settings: MAuthSettings;
   readonly #source: BoundedKeySource;
   readonly #shared: SharedKeyStore | undefined;
@@ -46,6 +46,7 @@ export class MAuthKeyCache implements PublicKeys {
   readonly #named: ReadonlySet<string>;
   readonly #counts = { hits: 0, misses: 0, stale: 0, negativeHits: 0 };
 
+  /** @internal */
   constructor(settings: MAuthSettings, source: PublicKeySource) {
     const { secondLevel, warmUp } = settings.keys;
     this.#settings = settings;
@@ -57,6 +58,7 @@ export class MAuthKeyCache implements PublicKeys {
     );
   }
 
+  /** @internal as in `PublicKeys` */
   find(appUuid: string): KeyObject | undefined | Promise<KeyObject | undefined> {
     const cached = this.#memory.use(appUuid);
     if (!cached) return this.#findAbsent(appUuid);
@@ -68,6 +70,7 @@ export class MAuthKeyCache implements PublicKeys {
     return cached.key;
   }
 
+  /** @internal as in `PublicKeys` */
   async findNewer(appUuid: string, used: KeyObject): Promise<KeyObject | undefined> {
     try {
       const pending = this.#lookups.get(appUuid);

@@ -1,4 +1,5 @@
 export { type MAuthIdentity, type MAuthResult } from '../authentication/result.js';
+export { type Answer as MAuthAnswer } from '../inbound/answers.js';
 export { type LambdaAnswer } from './answer-event.js';
 export { eventTarget } from './event-target.js';
 export { authenticateEvent, createLambdaAuthenticator, withMAuth } from './from-environment.js';

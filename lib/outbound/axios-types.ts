@@ -33,9 +33,10 @@ export type RequestConfig = Parameters<RequestInterceptor>[0];
  * const config: MAuthRequestConfig = { timeout: 1000, mauth: { expectAppUuid } };
  * const response = await this.http.axiosRef.get('/studies', config);
  */
-export type MAuthRequestConfig<Config = NonNullable<Parameters<AxiosInstance['request']>[0]>> = Config & {
-  mauth?: MAuthRequestOptions;
-};
+export type MAuthRequestConfig<Config = NonNullable<Parameters<HttpService['axiosRef']['request']>[0]>> =
+  Config & {
+    mauth?: MAuthRequestOptions;
+  };
 
 /** What `adapter` may hold: a name, a function, or a list of them. */
 export type AdapterChoice = RequestConfig['adapter'];

@@ -1,4 +1,5 @@
 import { type HttpService } from '@nestjs/axios';
+import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import {
@@ -9,11 +10,7 @@ import {
   type RequestConfig,
 } from './axios-types.js';
 import { bareAxios } from './bare-axios.js';
-import {
-  responseChecks,
-  type MAuthResponseAuthenticationOptions,
-  type ResponseAuthenticator,
-} from './response-authentication.js';
+import { responseChecks, type MAuthResponseAuthenticationOptions } from './response-authentication.js';
 import { readSignedOrigins } from './signed-origins.js';
 import { readMaxStreamBytes, type MAuthSigningOptions } from './signing-options.js';
 import { signingAdapter, type SigningParts } from './signing-adapter.js';
@@ -21,7 +18,7 @@ import { signingAdapter, type SigningParts } from './signing-adapter.js';
 /** What is attached to an axios instance besides the signer. */
 export interface MAuthAttachOptions extends MAuthSigningOptions, MAuthResponseAuthenticationOptions {
   /** Who authenticates responses: all of them, or those whose request asks for it by `mauth` in its config. */
-  authenticator?: ResponseAuthenticator;
+  authenticator?: Pick<MAuthAuthenticator, 'authenticateResponse'>;
 }
 
 interface Attachment {

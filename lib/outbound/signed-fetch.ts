@@ -51,10 +51,10 @@ const CARRIED = [
  * const response = await mauthFetch(`${origin}/studies`, { method: 'POST', body: JSON.stringify({ name: 'Mediflex' }) });
  */
 export function signedFetch(
-  fetch: Fetch,
-  signer: Signer,
+  fetch: typeof globalThis.fetch,
+  signer: Pick<MAuthSigner, 'signRequest'>,
   { signedOrigins, maxStreamBytes }: MAuthSigningOptions = {},
-): Fetch {
+): typeof globalThis.fetch {
   const isSigned = readSignedOrigins(signedOrigins);
   const maxBytes = readMaxStreamBytes(maxStreamBytes);
   return async (input, init) => {

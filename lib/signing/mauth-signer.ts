@@ -18,8 +18,6 @@ import {
   v2Text,
   type MessageBody,
   type MessageHead,
-  type RequestMessage,
-  type ResponseMessage,
 } from '../protocol/string-to-sign.js';
 import { loadPrivateKey } from './own-private-key.js';
 
@@ -29,11 +27,23 @@ export type MAuthSignerOptions = Pick<
   'appUuid' | 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'findPublicKey' | 'signVersions' | 'now'
 >;
 
-/** A request to sign: `url` is path and query, or an absolute URL; `body` the very bytes that will be sent. */
-export type RequestToSign = Pick<RequestMessage, 'method' | 'url' | 'body'>;
+/** A request to sign. */
+export interface RequestToSign {
+  /** As sent, in upper case. */
+  readonly method: string;
+  /** Path and query as sent, or an absolute URL, of which they are cut off as text. */
+  readonly url: string | Uint8Array;
+  /** The very bytes that will be sent, or text that stands for its UTF-8 bytes; none is the same as empty. */
+  readonly body?: Uint8Array | string | null | undefined;
+}
 
-/** A response to sign: `body` is the very bytes that will be sent; HEAD, 204 and 304 have none. */
-export type ResponseToSign = Pick<ResponseMessage, 'status' | 'body'>;
+/** A response to sign. */
+export interface ResponseToSign {
+  /** Three digits. */
+  readonly status: number;
+  /** The very bytes that will be sent; responses to HEAD, 204 and 304 have none. */
+  readonly body?: Uint8Array | string | null | undefined;
+}
 
 /** For one signature, instead of what the signer was made with. */
 export interface SignOverrides {

@@ -1,10 +1,6 @@
 import { type KeyObject } from 'node:crypto';
-import {
-  MAuthAuthenticator,
-  MAuthUnableToAuthenticateError,
-  type AuthenticatorParts,
-  type MAuthOptions,
-} from '../../lib/core.js';
+import { type AuthenticatorParts } from '../../lib/authentication/authenticator-parts.js';
+import { MAuthAuthenticator, MAuthUnableToAuthenticateError, type MAuthOptions } from '../../lib/core.js';
 import { resolveSettings } from '../../lib/mauth.settings.js';
 import { createTestApp } from '../support/test-app.js';
 import { RecordedLog } from './recorded-log.js';

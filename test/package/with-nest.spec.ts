@@ -1,9 +1,14 @@
 import { Consumer, developedWith, tarball } from './consumer.js';
 
-const NEST = ['@nestjs/axios', '@nestjs/common', '@nestjs/core', '@nestjs/platform-express', 'axios'];
+/** What an application installs, and how it turns out for each version of Nest. */
+const NEST: readonly (readonly [version: string, packages: readonly string[]])[] = [
+  ['12', ['@nestjs/axios', '@nestjs/common', '@nestjs/core', '@nestjs/platform-express'].map(developedWith)],
+  ['11', ['@nestjs/axios@4', '@nestjs/common@11', '@nestjs/core@11', '@nestjs/platform-express@11']],
+];
 const COMPILER_OPTIONS = {
   target: 'ES2022',
   strict: true,
+  exactOptionalPropertyTypes: true,
   experimentalDecorators: true,
   emitDecoratorMetadata: true,
   // Declarations of ours and of our peers alike have to hold.
@@ -51,11 +56,11 @@ for (const protect of ['decorated', 'routes'])
 console.log(JSON.stringify(outcomes));
 `;
 
-describe('with Nest 12', () => {
+describe.each(NEST)('with Nest %s', (_version, packages) => {
   const consumer = new Consumer();
   beforeAll(() => {
-    consumer.install(tarball, ...NEST.map(developedWith), developedWith('@types/node'));
-    consumer.copy('test/package/consumer-app/app.ts', 'app.ts');
+    consumer.install(tarball, ...packages, developedWith('axios'), developedWith('@types/node'));
+    for (const file of ['app.ts', 'types.ts']) consumer.copy(`test/package/consumer-app/${file}`, file);
   });
   afterAll(() => consumer.remove());
 
