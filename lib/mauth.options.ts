@@ -27,7 +27,10 @@ export interface MAuthSecondLevelCache {
 
 /** How public keys are cached. */
 export interface MAuthKeyOptions {
-  /** How many apps' keys are kept; the least recently used go first. Default 10,000. */
+  /**
+   * How many apps' keys are kept. First go those that have verified no signature yet, then the least recently used; a
+   * tenth as many more are kept of the first. Default 10,000.
+   */
   maxEntries?: number;
   /** How long after its expiry a key goes on serving while the MAuth service cannot answer; 0 = never. Default 3,600. */
   staleIfErrorSeconds?: number;

@@ -84,7 +84,9 @@ export class LocalVerification extends Verification {
   #try(message: ClaimedMessage | undefined, key: KeyObject): MAuthResult | undefined {
     if (!message) return undefined;
     this.attemptClaim(message.claim);
-    return message.isSignedWith(key, this.#body) ? this.accept(message.claim) : undefined;
+    if (!message.isSignedWith(key, this.#body)) return undefined;
+    this.#keys?.noteVerified(this.appUuid);
+    return this.accept(message.claim);
   }
 
   /** The signature does not match, but the app may have a new key. */

@@ -62,13 +62,18 @@ export class MAuthGuard implements CanActivate {
     const policy = this.#policyAt(context);
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
-    if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) return true;
+    if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) {
+      if (this.authenticator.knows(request) || !isWithoutHttp(context)) return true;
+      throw this.#unsupported(context);
+    }
     const outcome = this.authenticator.authenticate(request, policy);
     return andThen(outcome, (decided) => this.#judge(context, policy, decided));
   }
 
   #judge(context: ExecutionContext, policy: AccessPolicy, outcome: InboundOutcome): MaybePromise<boolean> {
-    if (!outcome.authentic) throw this.#refusal(context, outcome);
+    if (!outcome.authentic) {
+      throw isWithoutHttp(context) ? this.#unsupported(context) : this.#refusal(context, outcome);
+    }
     if (policy.apps && !policy.apps.has(outcome.appUuid)) {
       throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid));
     }
@@ -90,11 +95,7 @@ export class MAuthGuard implements CanActivate {
     const request =
       type === 'graphql' && graphqlRequests(context).find((found) => this.authenticator.knows(found));
     if (request) return request;
-    const refusal = new MAuthUnsupportedContextException(type);
-    this.settings.logger.warn(
-      `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context. ${refusal.message}`,
-    );
-    throw refusal;
+    throw this.#unsupported(context);
   }
 
   /**
@@ -147,6 +148,15 @@ export class MAuthGuard implements CanActivate {
     return this.toException(failure);
   }
 
+  #unsupported(context: ExecutionContext): MAuthUnsupportedContextException {
+    const type = context.getType<string>();
+    const refusal = new MAuthUnsupportedContextException(type);
+    this.settings.logger.warn(
+      `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context. ${refusal.message}`,
+    );
+    return refusal;
+  }
+
   #notAllowed(context: ExecutionContext, appUuid: string): InboundFailure {
     this.settings.logger.warn(
       `MAuth refused the authentic app ${appUuid} at ${placeOf(context)}: app_not_allowed`,
@@ -157,4 +167,12 @@ export class MAuthGuard implements CanActivate {
 
 function placeOf(context: ExecutionContext): string {
   return `${context.getClass().name}.${context.getHandler().name}`;
+}
+
+/**
+ * Whether the call says that it is one of HTTP, and has no response: Nest takes that type for calls of modules that
+ * name none, such as those of message brokers.
+ */
+function isWithoutHttp(context: ExecutionContext): boolean {
+  return context.getType<string>() === 'http' && !nodeResponse(context.getArgByIndex<unknown>(1));
 }

@@ -107,6 +107,6 @@ export class Reception {
 }
 
 /** Whether any authentication header is there, even a malformed one; a time alone is nothing. */
-export function isSigned({ headers }: IncomingMessage): boolean {
-  return headers['mcc-authentication'] !== undefined || headers['x-mws-authentication'] !== undefined;
+export function isSigned({ headers }: Partial<Pick<IncomingMessage, 'headers'>>): boolean {
+  return headers?.['mcc-authentication'] !== undefined || headers?.['x-mws-authentication'] !== undefined;
 }

@@ -116,7 +116,8 @@ export class RequestAuthenticator {
    */
   hasMAuthHeaders(request: unknown): boolean {
     const arrival = this.#find(request);
-    if (!arrival) return this.receiverOf(request)?.hasMAuthHeaders(request) ?? isSigned(nodeRequest(request));
+    if (!arrival)
+      return this.receiverOf(request)?.hasMAuthHeaders(request) ?? isSigned(nodeRequest(request) ?? {});
     // Headers may be removed from a request on its way, but a signed request stays one.
     return arrival.verification?.claims.version !== undefined || isSigned(arrival.request);
   }

@@ -28,6 +28,7 @@ export class AuthenticationTicketClient implements AuthenticationTickets {
       appUuid,
       // Anybody can make up requests, so all share the slots and the bounded queue of what is unknown.
       kind: 'unknown',
+      goesFirstNextTime: false,
       started: performance.now(),
       failureLine: `The MAuth service could not be asked about a request of app ${appUuid}`,
       ask: (withinMs) => this.#ask(ticket, withinMs),

@@ -44,6 +44,7 @@ export class BoundedKeySource {
     return this.#service.ask({
       appUuid,
       kind,
+      goesFirstNextTime: true,
       started,
       failureLine: `The public key of app ${appUuid} could not be fetched`,
       ask: (withinMs) => this.#fetch(appUuid, withinMs),

@@ -19,6 +19,8 @@ export interface BoundedQuestion<T> {
   /** In lower case. */
   readonly appUuid: string;
   readonly kind: LookupKind;
+  /** Whether the app goes first when it asks again after it was turned away; see `SlotRequest`. */
+  readonly goesFirstNextTime: boolean;
   /** `performance.now()` from which the deadline counts; waiting for a turn is part of it. */
   readonly started: number;
   /** Begins a line in the log when there was no answer that could be used. */
@@ -61,8 +63,13 @@ export class BoundedService {
     const { deadlineMs } = this.#settings.service;
     const remaining = () => Math.max(1, deadlineMs - (performance.now() - question.started));
     this.#assertMayAsk();
+    const request = {
+      kind: question.kind,
+      withinMs: remaining() - deadlineMs * SHARE_OF_SERVICE,
+      ...(question.goesFirstNextTime && { returning: question.appUuid }),
+    };
     try {
-      return await this.#slots.run(question.kind, remaining() - deadlineMs * SHARE_OF_SERVICE, async () => {
+      return await this.#slots.run(request, async () => {
         this.#assertMayAsk();
         return await this.#ask(question, remaining());
       });

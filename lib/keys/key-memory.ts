@@ -24,36 +24,62 @@ export interface CachedKey extends DatedKey {
 /** An app without a key: there is no such app, or (with an error) the look-up failed. */
 export type Absence = Pick<LookupFailure, 'pause'> & Partial<LookupFailure>;
 
+/** Of `keys.maxEntries`, the share that stays for keys which have verified nothing yet. */
+const SHARE_OF_UNVERIFIED = 0.1;
+
 /** Made-up apps end up among the absences and only there, so they push out nothing but each other. */
 const MAX_ABSENCES = 10_000;
 
 /** What is known of apps, and for how long it counts. Asks nobody. */
 export class KeyMemory {
   readonly #settings: Pick<MAuthSettings, 'now' | 'keys'>;
-  readonly #keys: LRUCache<string, CachedKey>;
+  /** Keys that have verified a signature, and those of apps that the options name. */
+  readonly #verified: LRUCache<string, CachedKey>;
+  /**
+   * All others. Anybody can name the UUIDs of registered apps and sign with junk, so these keys push out each other
+   * and none of the verified ones.
+   */
+  readonly #unverified: LRUCache<string, CachedKey>;
   readonly #absences = new LRUCache<string, Absence>({ max: MAX_ABSENCES });
 
   constructor(settings: Pick<MAuthSettings, 'now' | 'keys'>) {
     this.#settings = settings;
-    this.#keys = new LRUCache({ max: settings.keys.maxEntries });
+    const { maxEntries } = settings.keys;
+    this.#verified = new LRUCache({ max: maxEntries });
+    this.#unverified = new LRUCache({ max: maxEntries });
   }
 
   /** How many keys there are. */
   get size(): number {
-    return this.#keys.size;
+    return this.#verified.size + this.#unverified.size;
   }
 
   has(appUuid: string): boolean {
-    return this.#keys.has(appUuid);
+    return this.isVerified(appUuid) || this.#unverified.has(appUuid);
+  }
+
+  /** Whether a key of the app has verified a signature, or the options name the app. */
+  isVerified(appUuid: string): boolean {
+    return this.#verified.has(appUuid);
   }
 
   /** The key, also one past its lifetime; keeps it from being the next to make room. */
   use(appUuid: string): CachedKey | undefined {
-    return this.#keys.get(appUuid);
+    return this.#verified.get(appUuid) ?? this.#unverified.get(appUuid);
   }
 
   peek(appUuid: string): CachedKey | undefined {
-    return this.#keys.peek(appUuid);
+    return this.#verified.peek(appUuid) ?? this.#unverified.peek(appUuid);
+  }
+
+  /** A key of the app has verified a signature. */
+  noteVerified(appUuid: string): void {
+    if (this.#verified.has(appUuid)) return;
+    const key = this.#unverified.peek(appUuid);
+    if (!key) return;
+    this.#unverified.delete(appUuid);
+    this.#verified.set(appUuid, key);
+    this.#makeRoom();
   }
 
   /** The absence of the app, for as long as it counts. */
@@ -87,8 +113,9 @@ export class KeyMemory {
     return isNews(failure?.pause, this.#settings.now);
   }
 
-  admit(appUuid: string, { key, fetchedAt, lifetime }: DatedKey): CachedKey {
-    const before = this.#keys.peek(appUuid);
+  /** @param isNamed by the options */
+  admit(appUuid: string, { key, fetchedAt, lifetime }: DatedKey, isNamed: boolean): CachedKey {
+    const before = this.peek(appUuid);
     const admitted: CachedKey = {
       // The same key stays the same object, so that whatever was derived from it stays good.
       key: before?.key.equals(key) ? before.key : key,
@@ -97,14 +124,16 @@ export class KeyMemory {
       refreshAge: refreshAge(lifetime),
       newerAsked: before?.newerAsked,
     };
-    this.#keys.set(appUuid, admitted);
+    const keys = isNamed || this.isVerified(appUuid) ? this.#verified : this.#unverified;
+    keys.set(appUuid, admitted);
+    this.#makeRoom();
     this.#absences.delete(appUuid);
     return admitted;
   }
 
   /** There is no such app, or no longer. */
   noteAbsence(appUuid: string): void {
-    this.#keys.delete(appUuid);
+    this.#forgetKey(appUuid);
     const span = this.#settings.keys.negativeSeconds * 1000;
     this.#absences.set(appUuid, { pause: { since: moment(this.#settings.now), span } });
   }
@@ -112,7 +141,7 @@ export class KeyMemory {
   /** A look-up failed, so the app is left alone for a while. */
   noteFailure(appUuid: string, error: Error): void {
     const failure = { pause: this.#cooldown(), error };
-    const cached = this.#keys.peek(appUuid);
+    const cached = this.peek(appUuid);
     if (cached) cached.failure = failure;
     else this.#absences.set(appUuid, failure);
   }
@@ -123,13 +152,26 @@ export class KeyMemory {
   }
 
   forget(appUuid: string): void {
-    this.#keys.delete(appUuid);
+    this.#forgetKey(appUuid);
     this.#absences.delete(appUuid);
   }
 
   clear(): void {
-    this.#keys.clear();
+    this.#verified.clear();
+    this.#unverified.clear();
     this.#absences.clear();
+  }
+
+  #forgetKey(appUuid: string): void {
+    this.#verified.delete(appUuid);
+    this.#unverified.delete(appUuid);
+  }
+
+  /** Keys that have verified nothing may take what the verified ones leave, and a small share in any case. */
+  #makeRoom(): void {
+    const { maxEntries } = this.#settings.keys;
+    const share = Math.max(Math.ceil(maxEntries * SHARE_OF_UNVERIFIED), maxEntries - this.#verified.size);
+    while (this.#unverified.size > share) this.#unverified.pop();
   }
 
   #age({ fetchedAt }: DatedKey): number {

@@ -1,22 +1,53 @@
-/** Known apps have keys in the cache, or are on the warm-up list; anybody can make up unknown ones. */
+import { MOST_TIMES, TurnedAway } from './turned-away.js';
+
+/** Known apps have signed a request, or are named in the options; anybody can make up unknown ones. */
 export type LookupKind = 'known' | 'unknown';
 
 /** No slot came free in time, or too many were waiting for one. */
 export class NoSlotError extends Error {}
+
+/** Made once: in a flood, stack traces would cost more than all the rest. */
+const NO_SLOT = new NoSlotError('No slot came free in time, or too many were waiting for one.');
+
+/** What wants a slot. */
+export interface SlotRequest {
+  readonly kind: LookupKind;
+  /** How long to wait for the slot, in milliseconds. */
+  readonly withinMs: number;
+  /**
+   * The app that asks; so that it goes first when it asks again after it was turned away. For what one app asks once
+   * at a time: who asks often would go first for being turned away often.
+   */
+  readonly returning?: string;
+}
 
 /** Of all slots, the share that unknown apps cannot take. */
 const RESERVED_FOR_KNOWN = 0.2;
 /** Unknown apps that may wait, for each slot. */
 const WAITING_PER_SLOT = 10;
 
+/** An unknown app that waits. */
+interface Waiter {
+  readonly wake: () => void;
+  readonly turnAway: () => void;
+}
+
 /**
  * Bounds how many look-ups are open at once. A flood of made-up apps can fill the slots of unknown apps and their
  * queue, but never delays a known one: a share of the slots is out of its reach, and known apps go first.
+ *
+ * Among the unknown ones, those go first that were turned away most often within the last minute. Made-up UUIDs do
+ * not come back; and if somebody makes them come back, each of them takes up a slot once and is known to be unknown
+ * then, so an app that goes on asking overtakes them after about as many times as there are questions for one slot.
  */
 export class LookupSlots {
   readonly #max: number;
   readonly #maxUnknown: number;
-  readonly #waiting: Record<LookupKind, Set<() => void>> = { known: new Set(), unknown: new Set() };
+  readonly #turnedAway = new TurnedAway();
+  readonly #known = new Set<() => void>();
+  /** By how often they were turned away. */
+  readonly #unknown = Array.from({ length: MOST_TIMES + 1 }, () => new Set<Waiter>());
+  #waitingUnknown = 0;
   #open: Record<LookupKind, number> = { known: 0, unknown: 0 };
 
   constructor(max: number) {
@@ -27,12 +58,12 @@ export class LookupSlots {
   /**
    * Runs the task once there is a slot for it.
    *
-   * @param withinMs how long to wait for the slot
    * @throws NoSlotError when there was none
    */
-  async run<T>(kind: LookupKind, withinMs: number, task: () => Promise<T>): Promise<T> {
+  async run<T>(request: SlotRequest, task: () => Promise<T>): Promise<T> {
+    const { kind } = request;
     if (this.#isFree(kind)) this.#open[kind]++;
-    else await this.#wait(kind, withinMs);
+    else await (kind === 'known' ? this.#waitKnown(request) : this.#waitUnknown(request));
     try {
       return await task();
     } finally {
@@ -47,32 +78,69 @@ export class LookupSlots {
   }
 
   /** Resolves once the slot is taken on behalf of the waiter. */
-  #wait(kind: LookupKind, withinMs: number): Promise<void> {
-    const queue = this.#waiting[kind];
-    if (kind === 'unknown' && queue.size >= this.#maxUnknown * WAITING_PER_SLOT) {
-      return Promise.reject(new NoSlotError());
-    }
+  #waitKnown({ withinMs }: SlotRequest): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        queue.delete(wake);
-        reject(new NoSlotError());
+        this.#known.delete(wake);
+        reject(NO_SLOT);
       }, withinMs);
       const wake = () => {
         clearTimeout(timer);
         resolve();
       };
-      queue.add(wake);
+      this.#known.add(wake);
     });
   }
 
+  /** The same for an unknown app, which may be turned away for others. */
+  #waitUnknown({ withinMs, returning }: SlotRequest): Promise<void> {
+    const rank = returning === undefined ? 0 : this.#turnedAway.times(returning);
+    return new Promise((resolve, reject) => {
+      const turnAway = () => {
+        if (returning !== undefined) this.#turnedAway.note(returning);
+        reject(NO_SLOT);
+      };
+      if (!this.#makeRoom(rank)) return turnAway();
+      const leave = () => {
+        clearTimeout(timer);
+        if (this.#unknown[rank]?.delete(waiter)) this.#waitingUnknown--;
+      };
+      const waiter: Waiter = {
+        wake: () => {
+          leave();
+          if (returning !== undefined && rank > 0) this.#turnedAway.forget(returning);
+          resolve();
+        },
+        turnAway: () => {
+          leave();
+          turnAway();
+        },
+      };
+      const timer = setTimeout(waiter.turnAway, withinMs);
+      this.#unknown[rank]?.add(waiter);
+      this.#waitingUnknown++;
+    });
+  }
+
+  /** Whether one more of this rank may wait; another one of a lower rank may have to go for it, the latest first. */
+  #makeRoom(rank: number): boolean {
+    if (this.#waitingUnknown < this.#maxUnknown * WAITING_PER_SLOT) return true;
+    const lowest = this.#unknown.findIndex((waiters) => waiters.size > 0);
+    if (lowest >= rank) return false;
+    [...(this.#unknown[lowest] ?? [])].at(-1)?.turnAway();
+    return true;
+  }
+
   #wakeNext(): void {
-    for (const kind of ['known', 'unknown'] as const) {
-      const [wake] = this.#waiting[kind];
-      if (!wake || !this.#isFree(kind)) continue;
-      this.#waiting[kind].delete(wake);
-      this.#open[kind]++;
-      wake();
-      return;
+    const [known] = this.#known;
+    if (known && this.#isFree('known')) {
+      this.#known.delete(known);
+      this.#open.known++;
+      return known();
     }
+    const [unknown] = this.#unknown.findLast((waiters) => waiters.size > 0) ?? [];
+    if (!unknown || !this.#isFree('unknown')) return;
+    this.#open.unknown++;
+    unknown.wake();
   }
 }

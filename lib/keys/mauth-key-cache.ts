@@ -4,6 +4,7 @@ import { BoundedKeySource } from './bounded-key-source.js';
 import { NotAskedError } from './bounded-service.js';
 import { refreshAge } from './key-lifetime.js';
 import { KeyMemory, type CachedKey } from './key-memory.js';
+import { type LookupKind } from './lookup-slots.js';
 import { type PublicKeySource } from './public-key-source.js';
 import { SharedKeyStore, type DatedKey } from './shared-key-store.js';
 
@@ -84,6 +85,10 @@ export class MAuthKeyCache {
     }
   }
 
+  noteVerified(appUuid: string): void {
+    this.#memory.noteVerified(appUuid);
+  }
+
   /** Forgets what is known of the app, here and in the second level; the next request fetches its key anew. */
   invalidate(appUuid: string): void {
     const lowerCase = appUuid.toLowerCase();
@@ -150,7 +155,7 @@ export class MAuthKeyCache {
   async #lookUpWhileDown(appUuid: string): Promise<KeyObject | undefined> {
     if (this.#source.mayAsk) this.#lookUp(appUuid).catch(() => undefined);
     const found = await this.#shared?.read(appUuid);
-    if (found && !this.#memory.has(appUuid)) this.#memory.admit(appUuid, found);
+    if (found && !this.#memory.has(appUuid)) this.#admit(appUuid, found);
     const cached = this.#memory.peek(appUuid);
     if (cached && this.#memory.isGood(cached)) return cached.key;
     throw this.#source.leftAlone();
@@ -204,12 +209,11 @@ export class MAuthKeyCache {
     const started = performance.now();
     const found = await shared?.read(appUuid);
     if (found && this.#sparesFetch(appUuid, found)) {
-      return isCurrent() ? this.#memory.admit(appUuid, found).key : found.key;
+      return isCurrent() ? this.#admit(appUuid, found).key : found.key;
     }
     const isKnown = this.#memory.has(appUuid);
     try {
-      const kind = isKnown || this.#named.has(appUuid) ? 'known' : 'unknown';
-      const fetched = await this.#source.ask(appUuid, kind, started);
+      const fetched = await this.#source.ask(appUuid, this.#kindOf(appUuid), started);
       if (!isCurrent()) return fetched?.key;
       if (fetched) return this.#admitAndShare(appUuid, fetched);
       this.#memory.noteAbsence(appUuid);
@@ -229,15 +233,24 @@ export class MAuthKeyCache {
     return !isDue && !(cached && cached.fetchedAt.wall >= found.fetchedAt.wall);
   }
 
+  /** Anybody can name a registered app: only one that has signed something goes before others. */
+  #kindOf(appUuid: string): LookupKind {
+    return this.#memory.isVerified(appUuid) || this.#named.has(appUuid) ? 'known' : 'unknown';
+  }
+
+  #admit(appUuid: string, key: DatedKey): CachedKey {
+    return this.#memory.admit(appUuid, key, this.#named.has(appUuid));
+  }
+
   #admitAndShare(appUuid: string, fetched: DatedKey): KeyObject {
     const staleMs = this.#settings.keys.staleIfErrorSeconds * 1000;
     void this.#shared?.write(appUuid, fetched, fetched.lifetime + staleMs);
-    return this.#memory.admit(appUuid, fetched).key;
+    return this.#admit(appUuid, fetched).key;
   }
 
   /** @param found a key from the second level, past its best; it may serve for as long as one of ours */
   #noteFailure(appUuid: string, error: Error, found: DatedKey | undefined): void {
-    if (found && !this.#memory.has(appUuid)) this.#memory.admit(appUuid, found);
+    if (found && !this.#memory.has(appUuid)) this.#admit(appUuid, found);
     if (error instanceof NotAskedError) return; // There is nothing to cool down from.
     this.#memory.noteFailure(appUuid, error);
   }

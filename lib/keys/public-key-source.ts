@@ -45,4 +45,6 @@ export interface PublicKeys {
    * now, at most once per app and cool-down; `undefined` = there is none, or it is not known. Never rejects.
    */
   findNewer(appUuid: string, used: KeyObject): Promise<KeyObject | undefined>;
+  /** A key of the app has verified a signature: unlike one whose UUID somebody has only named, it is in use. */
+  noteVerified(appUuid: string): void;
 }

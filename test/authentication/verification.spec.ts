@@ -36,6 +36,7 @@ function authenticatorOf(
   const complete = keys && {
     find: () => alice.publicKey,
     findNewer: () => Promise.resolve(undefined),
+    noteVerified: () => undefined,
     ...keys,
   };
   return { authenticator: new MAuthAuthenticator({ settings, keys: complete, ...more }), log };

@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Injectable, UseGuards, type INestApplication, type Type } from '@nestjs/common';
+import { Transport, type TcpOptions } from '@nestjs/microservices';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { Test } from '@nestjs/testing';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { WebSocket } from 'ws';
 import { MAuthConfigurationError } from '../../lib/core.js';
 import { MAuthGuard, MAuthModule, Public, RequiresMAuth, type MAuthProtection } from '../../lib/index.js';
+import { freePort } from '../support/free-port.js';
 import { optionsFor, Witness } from '../support/inbound-app.js';
 import { PLATFORMS } from '../support/running-app.js';
 
@@ -113,8 +116,8 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
   }
 
   /** What comes back; Nest 11 leaves refused messages without an answer, so the log counts as well. */
-  async function ask(): Promise<string> {
-    const socket = new WebSocket((await app?.getUrl())?.replace('http', 'ws') ?? '');
+  async function ask(url?: string): Promise<string> {
+    const socket = new WebSocket(url ?? (await app?.getUrl())?.replace('http', 'ws') ?? '');
     try {
       return await new Promise((resolve, reject) => {
         socket.on('error', reject).on('message', (data: Buffer) => resolve(data.toString()));
@@ -179,6 +182,32 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
     await start(gateway, protect);
     expect(JSON.parse(await ask())).toEqual({ event: 'answer', data: 1 });
   });
+
+  /** Connected once more, with a configuration of the microservice's own: without global guards. */
+  it.each([UndecoratedGateway, PublicGateway])(
+    'are no more open at a microservice that is initialised later (%p)',
+    async (gateway) => {
+      witness = new Witness();
+      const imports = [MAuthModule.forRoot({ ...optionsFor(witness), protect: 'routes' })];
+      const testing = await Test.createTestingModule({ imports, providers: [gateway] }).compile();
+      app = testing.createNestApplication(createAdapter(), { logger: false });
+      const service = app.connectMicroservice<TcpOptions>(
+        { transport: Transport.TCP, options: { host: '127.0.0.1', port: await freePort() } },
+        { deferInitialization: true },
+      );
+      service.useWebSocketAdapter(new WsAdapter(app));
+      if (!runsGlobalGuards && gateway === UndecoratedGateway) {
+        return expect(app.startAllMicroservices()).rejects.toThrow(MAuthConfigurationError);
+      }
+      await app.startAllMicroservices();
+      await app.getHttpAdapter().listen(0);
+      const { port } = app.getHttpServer().address() as AddressInfo;
+      const answer = await ask(`ws://127.0.0.1:${port}`);
+      if (gateway === PublicGateway) expect(JSON.parse(answer)).toEqual({ event: 'answer', data: 1 });
+      else expect(answer).toEqual(refused(`${gateway.name}.ask`));
+      return expect(ran).toBe(gateway === PublicGateway ? 1 : 0);
+    },
+  );
 
   it('may be without handlers', async () => {
     await expect(start(SilentGateway, 'routes')).resolves.toBeUndefined();

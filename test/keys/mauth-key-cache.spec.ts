@@ -389,6 +389,7 @@ describe('a flood of made-up apps', () => {
     });
     const keys = createPublicKeys(settings, signer) as MAuthKeyCache;
     await keys.find(caller.appUuid);
+    keys.noteVerified(caller.appUuid);
     clock.advance(301);
 
     service.answerWith((request, response) => {

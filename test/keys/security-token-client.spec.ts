@@ -50,7 +50,7 @@ describe('the client of the MAuth service', () => {
   it('cannot tell when the service refuses its signature', async () => {
     const { settings, signer } = settingsOf(createTestApp(own.appUuid), { mauthUrl: service.url });
     const impostor = new SecurityTokenClient(settings, signer);
-    await expect(impostor.fetch(other.appUuid)).rejects.toMatchObject({ code: 'service_answer_malformed' });
+    await expect(impostor.fetch(other.appUuid)).rejects.toMatchObject({ code: 'own_app_refused' });
     expect(service.refusals).toEqual(['signature does not match']);
     impostor.close();
   });

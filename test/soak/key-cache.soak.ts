@@ -35,6 +35,7 @@ beforeEach(async () => {
   const { settings, signer } = settingsOf(own, { mauthUrl: service.url });
   keys = createPublicKeys(settings, signer) as MAuthKeyCache;
   await findAll(keys, known);
+  for (const appUuid of known) keys.noteVerified(appUuid);
 });
 afterEach(async () => {
   keys.close();

@@ -18,6 +18,8 @@ export class SimulatedKeySource implements PublicKeySource {
   mostOpen = 0;
   /** Answers come when this has come about. */
   hangsUntil: Promise<unknown> = Promise.resolve();
+  /** How long it thinks about each question. */
+  latencyMs = 0;
   #open = 0;
 
   constructor(private readonly now: () => number) {}
@@ -28,6 +30,7 @@ export class SimulatedKeySource implements PublicKeySource {
     const outcome = this.isDown ? 'failure' : key ? 'key' : 'unknown';
     this.asked.push({ appUuid, at: this.now(), outcome });
     await this.hangsUntil;
+    if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
     this.#open--;
     if (outcome === 'failure') throw new MAuthUnableToAuthenticateError('service_unavailable', 'It is down.');
     return key && { key, maxAgeSeconds: this.maxAgeSeconds };
