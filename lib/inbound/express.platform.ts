@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
 import { Exchange } from './exchange.js';
-import { passDoor, type InboundEntry, type InboundPlatform } from './platform.js';
+import { passDoor, type EarlierLayers, type InboundEntry, type InboundPlatform } from './platform.js';
 import { sentTarget, type MountedRequest } from './sent-target.js';
 
 /** What Express adds to Node's request. */
@@ -10,7 +10,8 @@ type ExpressRequest = MountedRequest & { route?: unknown };
 /** A middleware, a route or a mounted router, in the order in which Express calls them. */
 interface ExpressLayer {
   readonly route?: unknown;
-  readonly handle?: { readonly stack?: unknown };
+  /** A function with four parameters is for errors. */
+  readonly handle?: Middleware & { readonly stack?: unknown };
 }
 
 type Next = (error?: unknown) => void;
@@ -60,11 +61,10 @@ export class ExpressPlatform implements InboundPlatform {
     return request.route !== undefined;
   }
 
-  hasEarlierRoutes(): boolean {
-    const { router } = this.#application();
-    return (router?.stack ?? []).some(
-      ({ route, handle }) => route !== undefined || Array.isArray(handle?.stack),
-    );
+  earlierLayers(): EarlierLayers {
+    const kinds = (this.#application().router?.stack ?? []).map(kindOf);
+    const answering = kinds.filter((kind) => kind !== 'middleware');
+    return { answering, mayAnswer: kinds.length > answering.length };
   }
 
   /**
@@ -105,4 +105,15 @@ export class ExpressPlatform implements InboundPlatform {
     }) as HttpServer;
     adapter.enableCors = adapter.enableCors.bind(inPlace);
   }
+}
+
+/** Named after its handler: Express names the one of mounted applications, and `serve-static` its own. */
+function kindOf({ route, handle }: ExpressLayer): string {
+  if (route !== undefined) return 'route';
+  if (Array.isArray(handle?.stack)) return 'router';
+  if (handle?.name === 'mounted_app') return 'mounted application';
+  if (handle?.name === 'serveStatic') return 'folder of static files';
+  // Without a third parameter it has nothing to pass requests on with.
+  if (handle && handle.length < 3) return 'middleware that always answers';
+  return 'middleware';
 }

@@ -1,7 +1,7 @@
 import { type Server } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
 import { FastifyHooks, type HookedInstance } from './fastify-hooks.js';
-import { type InboundEntry, type InboundPlatform } from './platform.js';
+import { type EarlierLayers, type InboundEntry, type InboundPlatform } from './platform.js';
 
 /** As much of a Fastify instance as is used here. */
 interface FastifyInstance extends HookedInstance {
@@ -28,8 +28,10 @@ export class FastifyPlatform extends FastifyHooks implements InboundPlatform {
     if (entry.admit && this.#hasMiddleware(instance)) this.#adapter.use(middleware);
   }
 
-  hasEarlierRoutes(): boolean {
-    return false; // The hooks see what was registered before them, too.
+  earlierLayers(): EarlierLayers {
+    // Our hooks see routes that were registered before them, too, but earlier hooks and middleware run first. Nest's
+    // own are among them, and cannot be told from the application's.
+    return { answering: [], mayAnswer: true };
   }
 
   /** With the adapter's option `skipMiddie` there is no `app.use`, unless the application brings one. */

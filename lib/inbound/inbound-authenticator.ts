@@ -11,6 +11,7 @@ import { type Exchange } from './exchange.js';
 import { type ExemptPaths } from './exempt-paths.js';
 import { ExpressPlatform } from './express.platform.js';
 import { FastifyPlatform } from './fastify.platform.js';
+import { reportEarlierLayers } from './earlier-layers.js';
 import { HostAdapters } from './host-adapters.js';
 import { OpenRoutes } from './open-routes.js';
 import { type InboundPlatform } from './platform.js';
@@ -69,11 +70,13 @@ export class InboundAuthenticator extends RequestAuthenticator {
    * @throws MAuthConfigurationError when the HTTP adapter did not take the hooks
    */
   assertInstalled(): void {
-    if (!this.#installationError) return;
+    const cause = this.#installationError;
+    if (!cause) return;
+    if (cause instanceof MAuthConfigurationError) throw cause;
     throw new MAuthConfigurationError(
-      `MAuth could not be installed on the HTTP adapter (${this.#installationError.message}). Create the application ` +
+      `MAuth could not be installed on the HTTP adapter (${cause.message}). Create the application ` +
         'with an adapter whose server is not ready or listening yet.',
-      { cause: this.#installationError },
+      { cause },
     );
   }
 
@@ -142,25 +145,38 @@ export class InboundAuthenticator extends RequestAuthenticator {
     const routes = recordRoutes(adapter);
     const platform = platformOf(adapter);
     if (!platform) {
-      this.#settings.logger.error(
-        `MAuth: HTTP adapter "${adapter.getType()}" is not supported, so no request can be authenticated; use Express or Fastify`,
-      );
+      this.#refuseUnknown(adapter);
       return routes;
     }
-    if (this.#standsInFront && platform.hasEarlierRoutes()) {
-      this.#settings.logger.error(
-        'MAuth: routes were registered on the HTTP server instance before the application was created, so they stand ' +
-          "in front of the door of `protect: 'everything'` and answer unsigned requests; register them afterwards.",
-      );
-    }
+    const watch = this.#standsInFront
+      ? reportEarlierLayers(platform.earlierLayers(), this.#settings.logger)
+      : undefined;
     platform.install({
-      arrive: (request, response, isRouted) => present().receive(platform, request, response, isRouted),
+      arrive: (request, response, isRouted) => {
+        present().receive(platform, request, response, isRouted);
+        watch?.begin(request, response, platform.sentTarget(request));
+      },
       ...(this.#standsInFront && {
-        admit: (exchange: Exchange) =>
-          present().#admitsInFront(exchange, platform.routedTarget(exchange.request)),
+        admit: (exchange: Exchange) => {
+          watch?.reachedGate(exchange.request);
+          return present().#admitsInFront(exchange, platform.routedTarget(exchange.request));
+        },
       }),
     });
     return routes;
+  }
+
+  /** Without hooks no request can be authenticated: guards then refuse all of them, but nothing asks the door. */
+  #refuseUnknown(adapter: HttpServer): void {
+    const found = `HTTP adapter "${adapter.getType()}" is not supported`;
+    if (this.#standsInFront) {
+      throw new MAuthConfigurationError(
+        `MAuth: ${found}, so \`protect: 'everything'\` would protect nothing but handlers; use Express or Fastify.`,
+      );
+    }
+    this.#settings.logger.error(
+      `MAuth: ${found}, so no request can be authenticated; use Express or Fastify`,
+    );
   }
 }
 

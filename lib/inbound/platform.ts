@@ -27,12 +27,20 @@ export interface RequestReading {
   isRouted?(request: IncomingMessage): boolean;
 }
 
+/** What the application brought along, so that it stands in front of whatever is installed now. */
+export interface EarlierLayers {
+  /** What answers requests, by its kind in plain words, such as `route`. */
+  readonly answering: readonly string[];
+  /** Whether there is more that may answer, of which nothing can be told before it does. */
+  readonly mayAnswer: boolean;
+}
+
 /** What differs between Express and Fastify. */
 export interface InboundPlatform extends RequestReading {
   /** Puts the entry in front of the application; to be called before body parsers are installed. */
   install(entry: InboundEntry): void;
-  /** Whether the application brought routes along that stand in front of whatever is installed now. */
-  hasEarlierRoutes(): boolean;
+  /** To be asked before anything is installed. */
+  earlierLayers(): EarlierLayers;
   /** Path and query as the application routes them; to be asked where the entry is. */
   routedTarget(request: IncomingMessage): string;
 }
