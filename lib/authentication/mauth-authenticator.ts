@@ -26,7 +26,10 @@ export interface RequestHead {
 
 /** A request as it came off the wire. */
 export interface RequestToAuthenticate extends RequestHead {
-  /** The bytes on the wire, or text that stands for its UTF-8 bytes; null = the request has no body. */
+  /**
+   * The bytes on the wire, or text that stands for its UTF-8 bytes; null = the request has no body. Bytes must stay as
+   * they are until the promise settles.
+   */
   readonly body: Uint8Array | string | null;
 }
 

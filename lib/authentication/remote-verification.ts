@@ -14,10 +14,10 @@ import {
 } from './result.js';
 import { Verification } from './verification.js';
 
-/** Lets the MAuth service verify. The service wants the body itself, so it is kept. */
+/** Lets the MAuth service verify. The service wants the body itself, so it is kept until the service has answered. */
 export class RemoteVerification extends Verification {
   readonly #tickets: AuthenticationTickets;
-  readonly #body: Buffer[] = [];
+  #body: Uint8Array[] = [];
 
   constructor(
     settings: MAuthSettings,
@@ -31,7 +31,7 @@ export class RemoteVerification extends Verification {
   }
 
   update(chunk: Uint8Array): void {
-    if (!this.rejected) this.#body.push(Buffer.from(chunk));
+    if (!this.rejected) this.#body.push(chunk);
   }
 
   findKey(): MAuthFailure | undefined {
@@ -41,15 +41,16 @@ export class RemoteVerification extends Verification {
   }
 
   protected async verify(whole?: Uint8Array): Promise<MAuthResult> {
-    const body = Buffer.concat(whole ? [whole] : this.#body).toString('base64');
+    const body = whole ? [whole] : this.#body;
+    this.#body = []; // The verdict lets go of the bytes, and this object lives on with the request.
     try {
       const { first, second } = this.claims;
       for (const claim of [first, second]) {
         if (!claim) continue;
         this.attemptClaim(claim);
-        const ticket = ticketOf(claim, this.head as RequestLine, body);
+        const ticket = ticketOf(claim, this.head as RequestLine);
         if (!ticket) return this.refuse(inauthentic('malformed_request'));
-        if (await this.#tickets.isAuthentic(ticket)) return this.accept(claim);
+        if (await this.#tickets.isAuthentic(ticket, body)) return this.accept(claim);
       }
       return this.refuse(this.claims.failure);
     } catch (error) {
@@ -59,11 +60,7 @@ export class RemoteVerification extends Verification {
   }
 }
 
-function ticketOf(
-  claim: Claim,
-  { method, path, query }: RequestLine,
-  body: string,
-): AuthenticationTicket | undefined {
+function ticketOf(claim: Claim, { method, path, query }: RequestLine): AuthenticationTicket | undefined {
   // JSON carries text only: bytes that are none cannot be asked about without turning into other bytes.
   const [request_url, query_string] = [textOfBytes(path), textOfBytes(query)];
   if (request_url === undefined || query_string === undefined) return undefined;
@@ -73,7 +70,6 @@ function ticketOf(
     client_signature: claim.signature.toString('base64'),
     request_url,
     request_time: claim.time,
-    b64encoded_body: body,
     ...(claim.version === 2 && { query_string, token: 'MWSV2' }),
   };
 }

@@ -32,7 +32,7 @@ export abstract class Verification {
   }
 
   /**
-   * The next bytes of the body, in order. The chunk may be reused afterwards.
+   * The next bytes of the body, in order. They must stay as they are until `conclude` has settled.
    *
    * @param isWhole these are all bytes of the body
    */

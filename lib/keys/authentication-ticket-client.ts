@@ -6,6 +6,7 @@ import { type AuthenticationTicket, type AuthenticationTickets } from './authent
 import { BoundedService } from './bounded-service.js';
 import { MAuthServiceConnection } from './mauth-service-connection.js';
 import { ServiceFailure } from './service-failure.js';
+import { TicketBody } from './ticket-body.js';
 
 /** Has the MAuth service verify requests (remote mode), one ticket a request. */
 export class AuthenticationTicketClient implements AuthenticationTickets {
@@ -22,7 +23,7 @@ export class AuthenticationTicketClient implements AuthenticationTickets {
    * @throws MAuthUnableToAuthenticateError `service_unavailable`, `own_app_refused`, `service_answer_malformed`,
    * `too_many_lookups`
    */
-  isAuthentic(ticket: AuthenticationTicket): Promise<boolean> {
+  isAuthentic(ticket: AuthenticationTicket, body: readonly Uint8Array[]): Promise<boolean> {
     const appUuid = ticket.app_uuid.toLowerCase();
     return this.#service.ask({
       appUuid,
@@ -31,8 +32,8 @@ export class AuthenticationTicketClient implements AuthenticationTickets {
       goesFirstNextTime: false,
       started: performance.now(),
       failureLine: `The MAuth service could not be asked about a request of app ${appUuid}`,
-      ask: (withinMs) => this.#ask(ticket, withinMs),
-      isOutage: (error) => isOutage(error, ticket.b64encoded_body.length),
+      ask: (withinMs) => this.#ask(new TicketBody(ticket, body), withinMs),
+      isOutage: (error) => isOutage(error, body),
     });
   }
 
@@ -40,8 +41,7 @@ export class AuthenticationTicketClient implements AuthenticationTickets {
     this.#connection.close();
   }
 
-  async #ask(ticket: AuthenticationTicket, withinMs: number): Promise<boolean> {
-    const body = JSON.stringify({ authentication_ticket: ticket });
+  async #ask(body: TicketBody, withinMs: number): Promise<boolean> {
     const question = { method: 'POST', path: 'authentication_tickets.json', body, wants: 'status' } as const;
     const { status } = await this.#connection.ask(question, withinMs);
     if (status >= 200 && status < 300) return true;
@@ -59,7 +59,8 @@ const STATUSES_OF_OUTAGE: ReadonlySet<number | undefined> = new Set([401, 429, 5
  * A caller chooses what a ticket says, and could close the service to everybody else if it counted as an outage that
  * a ticket is answered with 500, stopped with 403 on the way, or takes long because it is large.
  */
-function isOutage(error: MAuthUnableToAuthenticateError, bodyLength: number): boolean {
+function isOutage(error: MAuthUnableToAuthenticateError, body: readonly Uint8Array[]): boolean {
   if (!(error instanceof ServiceFailure)) return false;
-  return error.status === undefined ? bodyLength <= LARGE : STATUSES_OF_OUTAGE.has(error.status);
+  if (error.status !== undefined) return STATUSES_OF_OUTAGE.has(error.status);
+  return body.reduce((sum, piece) => sum + piece.length, 0) <= LARGE;
 }

@@ -1,4 +1,4 @@
-/** What the MAuth service is asked in remote mode; the names are those of its API. */
+/** What the MAuth service is asked in remote mode, but for the body; the names are those of its API. */
 export interface AuthenticationTicket {
   readonly verb: string;
   readonly app_uuid: string;
@@ -8,7 +8,6 @@ export interface AuthenticationTicket {
   readonly request_url: string;
   /** Seconds since 1970, as sent. */
   readonly request_time: string;
-  readonly b64encoded_body: string;
   /** V2 only: as sent, without its `?`. */
   readonly query_string?: string;
   /** V2 only. */
@@ -20,7 +19,8 @@ export interface AuthenticationTickets {
   /**
    * Whether the request that the ticket describes is authentic.
    *
+   * @param body bytes of the request, in order; they must stay as they are until the promise settles
    * @throws MAuthUnableToAuthenticateError with a `MAuthUndecidedCode` when the service could not tell
    */
-  isAuthentic(ticket: AuthenticationTicket): Promise<boolean>;
+  isAuthentic(ticket: AuthenticationTicket, body: readonly Uint8Array[]): Promise<boolean>;
 }

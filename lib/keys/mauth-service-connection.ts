@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { pipeline, Readable } from 'node:stream';
 import {
   ExponentialBackoff,
   handleWhen,
@@ -23,10 +24,15 @@ export interface ServiceQuestion {
   readonly method: 'GET' | 'POST';
   /** Below `/mauth/{apiVersion}/`. */
   readonly path: string;
-  /** JSON. */
-  readonly body?: string;
+  readonly body?: QuestionBody;
   /** Whether the text of a 200 matters; `status`: the status says all. */
   readonly wants: 'text' | 'status';
+}
+
+/** JSON, written piece by piece, and once more for each attempt. */
+export interface QuestionBody extends Iterable<string> {
+  /** In bytes of UTF-8. */
+  readonly length: number;
 }
 
 /** An answer; `text` is empty unless it was wanted and the status is 200. */
@@ -108,7 +114,7 @@ export class MAuthServiceConnection {
     signal: AbortSignal,
   ): Promise<ServiceAnswer> {
     const url = `${this.#address.basePath}/${path}`;
-    const headers = { ...(await this.#sign({ method, url, body })), ...headersFor(body) };
+    const headers = { ...(await this.#sign({ method, url }, body)), ...headersFor(body) };
     try {
       const answer = await this.#send({ method, path: url, headers, signal }, body);
       const { statusCode: status = 0 } = answer;
@@ -144,35 +150,45 @@ export class MAuthServiceConnection {
     );
   }
 
-  async #sign(request: { method: string; url: string; body?: string }): Promise<Record<string, string>> {
+  async #sign(
+    request: { method: string; url: string },
+    body: QuestionBody | undefined,
+  ): Promise<Record<string, string>> {
     try {
-      return await this.#signer.signRequest(request);
+      return await (body
+        ? this.#signer.signRequestInPieces(request, body)
+        : this.#signer.signRequest(request));
     } catch (cause) {
       throw unavailable('was not asked, because the question could not be signed', undefined, { cause });
     }
   }
 
-  #send(options: https.RequestOptions, body: string | undefined): Promise<http.IncomingMessage> {
+  #send(options: https.RequestOptions, body: QuestionBody | undefined): Promise<http.IncomingMessage> {
     const { request } = this.#address.isHttps ? https : http;
     return new Promise((resolve, reject) => {
       const outgoing = request({ ...this.#address.target, ...options, agent: this.#agent });
-      outgoing.on('response', resolve);
+      outgoing.on('response', (answer) => {
+        // An answer that comes before the end of the question is all that is wanted, and ends the question.
+        if (!outgoing.writableEnded) outgoing.destroy();
+        resolve(answer);
+      });
       outgoing.on('error', reject);
       // Such as after a switch of protocols, which comes without an error.
       outgoing.on('close', () => reject(new Error('The connection was closed without an answer.')));
-      outgoing.end(body);
+      if (body) pipeline(Readable.from(body, { objectMode: true }), outgoing, () => undefined);
+      else outgoing.end();
     });
   }
 }
 
-function headersFor(body: string | undefined): Record<string, string | number> {
+function headersFor(body: QuestionBody | undefined): Record<string, string | number> {
   return {
     accept: 'application/json',
     'accept-encoding': 'identity',
     'user-agent': `nestjs-mauth/${VERSION}`,
     ...(body !== undefined && {
       'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
+      'content-length': body.length,
     }),
   };
 }

@@ -7,8 +7,11 @@ export class V2BodyDigest {
   #hash?: Hash;
   #whole?: string;
 
-  /** @param isWhole the chunk is all of the body: a hash for one chunk costs less than one that goes on */
-  update(chunk: Uint8Array, isWhole = false): void {
+  /**
+   * @param chunk text stands for its UTF-8 bytes
+   * @param isWhole the chunk is all of the body: a hash for one chunk costs less than one that goes on
+   */
+  update(chunk: Uint8Array | string, isWhole = false): void {
     if (isWhole && !this.#hash && this.#whole === undefined) this.#whole = sha512Hex(chunk);
     else (this.#hash ??= createHash('sha512')).update(chunk);
   }
@@ -30,7 +33,8 @@ export class V1StringDigest {
     this.#closing = closing;
   }
 
-  update(chunk: Uint8Array): void {
+  /** @param chunk text stands for its UTF-8 bytes */
+  update(chunk: Uint8Array | string): void {
     this.#hash.update(chunk);
   }
 

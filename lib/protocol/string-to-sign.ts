@@ -133,6 +133,6 @@ export function v2Text(
 
 export const SHA512_OF_NOTHING = sha512Hex(NO_BYTES);
 
-export function sha512Hex(bytes: Uint8Array): string {
+export function sha512Hex(bytes: Uint8Array | string): string {
   return hash('sha512', bytes, 'hex');
 }

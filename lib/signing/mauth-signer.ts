@@ -2,7 +2,7 @@ import { KeyObject } from 'node:crypto';
 import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type MAuthOptions, type MAuthSignVersions } from '../mauth.options.js';
 import { parseSignVersions, resolveSettings } from '../mauth.settings.js';
-import { V1StringDigest } from '../protocol/body-digest.js';
+import { V1StringDigest, V2BodyDigest } from '../protocol/body-digest.js';
 import { toBytes } from '../protocol/byte-string.js';
 import { writeHeaders } from '../protocol/headers.js';
 import { MalformedMessageError } from '../protocol/malformed-message.error.js';
@@ -103,13 +103,29 @@ export class MAuthSigner {
   }
 
   /**
+   * As `signRequest`, for a body that is not at hand as a whole. For this package's own questions.
+   *
+   * @param pieces gone through once for each version that is signed; text stands for its UTF-8 bytes
+   */
+  signRequestInPieces(
+    request: Omit<RequestToSign, 'body'>,
+    pieces: Iterable<Uint8Array | string>,
+  ): Promise<Record<string, string>> {
+    return this.#sign(request, new InPieces(pieces));
+  }
+
+  /**
    * Exactly the headers to set on the response, by name. Errors as for `signRequest`, and `malformed_status`.
    */
   signResponse({ status, body }: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
     return this.#sign({ status }, body, overrides);
   }
 
-  async #sign(message: RequestToSign | ResponseToSign, body: MessageBody, overrides: SignOverrides = {}) {
+  async #sign(
+    message: RequestToSign | ResponseToSign,
+    body: MessageBody | InPieces,
+    overrides: SignOverrides = {},
+  ) {
     const key = this.#key instanceof KeyObject ? this.#key : await this.#key;
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
@@ -123,11 +139,11 @@ export class MAuthSigner {
     return v2 ? { ...headers, ...writeHeaders(2, this.appUuid, await v2, time) } : headers;
   }
 
-  #checked(message: RequestToSign | ResponseToSign, body: MessageBody, time?: number) {
+  #checked(message: RequestToSign | ResponseToSign, body: MessageBody | InPieces, time?: number) {
     try {
       return {
         head: headOf(message),
-        bytes: bodyBytes(body),
+        bytes: body instanceof InPieces ? body : bodyBytes(body),
         time: timeOf(time ?? Math.floor(this.#now() / 1000)),
       };
     } catch (cause) {
@@ -138,15 +154,15 @@ export class MAuthSigner {
     }
   }
 
-  #signV1(key: KeyObject, head: MessageHead, body: Uint8Array, time: string): Buffer {
+  #signV1(key: KeyObject, head: MessageHead, body: Uint8Array | InPieces, time: string): Buffer {
     const digest = new V1StringDigest(v1Opening(head), v1Closing(this.appUuid, time));
-    digest.update(body);
+    if (body instanceof InPieces) body.giveTo(digest);
+    else digest.update(body);
     return signV1Digest(key, digest.digest());
   }
 
-  #signV2(key: KeyObject, head: MessageHead, body: Uint8Array, time: string): Promise<Buffer> {
-    const digest = body.length === 0 ? SHA512_OF_NOTHING : sha512Hex(body);
-    return signV2(key, toBytes(v2Text(head, digest, this.appUuid, time)));
+  #signV2(key: KeyObject, head: MessageHead, body: Uint8Array | InPieces, time: string): Promise<Buffer> {
+    return signV2(key, toBytes(v2Text(head, v2Digest(body), this.appUuid, time)));
   }
 
   #versions(override: SignOverrides['signVersions']): MAuthSignVersions {
@@ -154,5 +170,20 @@ export class MAuthSigner {
     const versions = parseSignVersions(String(override));
     if (versions) return versions;
     throw new MAuthUnableToSignError('malformed_sign_versions', '`signVersions` must be v1, v2 or v1,v2.');
+  }
+}
+
+function v2Digest(body: Uint8Array | InPieces): string {
+  if (body instanceof InPieces) return body.giveTo(new V2BodyDigest()).digest();
+  return body.length === 0 ? SHA512_OF_NOTHING : sha512Hex(body);
+}
+
+/** Told from the bodies of the public methods by its class: many things can be iterated that are no bodies. */
+class InPieces {
+  constructor(private readonly pieces: Iterable<Uint8Array | string>) {}
+
+  giveTo<T extends V1StringDigest | V2BodyDigest>(digest: T): T {
+    for (const piece of this.pieces) digest.update(piece);
+    return digest;
   }
 }

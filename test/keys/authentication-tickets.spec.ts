@@ -1,5 +1,7 @@
 import { createPublicKey, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import {
   MAuthAuthenticator,
@@ -203,6 +205,65 @@ describe('an authentication ticket', () => {
     expect(new Set(results.map((result) => !result.authentic && result.status))).toEqual(new Set([503]));
     expect(service.mostOpen).toBeLessThanOrEqual(10);
     expect(took).toBeLessThan(DEADLINE_MS + 300);
+  });
+});
+
+describe('The body in a ticket', () => {
+  const large = Buffer.alloc(300_000, 'MAuth');
+  const ticket = {
+    verb: 'POST',
+    app_uuid: caller.appUuid,
+    client_signature: '',
+    request_url: '/',
+    request_time: '1',
+  };
+
+  it('is sent once more, as a whole, when the service has failed', async () => {
+    service.answerWith((_request, response) => {
+      response.writeHead(500).end();
+      service.answerWith(undefined);
+    });
+    expect(await authenticator.authenticateRequest(await signed({ body: large }))).toMatchObject({
+      code: 'signature_mismatch',
+    });
+    const request = { method: 'POST', url: '/studies', body: large };
+    const headers = await callerSigns.signRequest(request);
+    expect(await authenticator.authenticateRequest({ ...request, headers })).toMatchObject({
+      authentic: true,
+    });
+    expect(service.refusals).toEqual([]);
+    expect(service.tickets).toBe(3);
+  });
+
+  it('is not looked at before the question may be asked', async () => {
+    start({ service: { maxOpenFetches: 1, deadlineMs: DEADLINE_MS } });
+    let looks = 0;
+    const body = Object.defineProperty([], '0', { get: () => (looks++, large) }) as Uint8Array[];
+    service.hang();
+    const first = tickets.isAuthentic(ticket, []).catch(() => 'no answer');
+    const second = tickets.isAuthentic(ticket, body).catch((error: { code: string }) => error.code);
+    expect(await Promise.all([first, second])).toEqual(['no answer', 'too_many_lookups']);
+    expect(looks).toBe(0);
+  });
+
+  it.each([
+    ['without reading it', 404, false],
+    ['in the middle of it', 404, false],
+    ['in the middle of it', 204, true],
+  ])('is sent no further when the service answers %s: %i', async (when, status, isAuthentic) => {
+    const deaf = createServer((request, response) => {
+      if (when === 'without reading it') request.socket.pause();
+      response.writeHead(status).end();
+    });
+    await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve));
+    const closed = new Promise((resolve) => deaf.on('connection', (socket) => socket.on('close', resolve)));
+    start({ mauthUrl: `http://127.0.0.1:${(deaf.address() as AddressInfo).port}` });
+    // More than what the buffers of sockets take.
+    const body = Array<Buffer>(60).fill(large);
+    expect(await tickets.isAuthentic(ticket, body)).toBe(isAuthentic);
+    if (when !== 'without reading it') await closed;
+    deaf.closeAllConnections();
+    await new Promise((resolve) => deaf.close(resolve));
   });
 });
 

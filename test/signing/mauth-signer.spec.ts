@@ -36,6 +36,17 @@ describe('A signed request', () => {
     expect(holds(2, headers, `POST\n/b\n${hash('body')}\n${appUuid}\n${NOW}\nx=1&y=2`)).toBe(true);
   });
 
+  it.each(['v1', 'v2', 'v1,v2'])('is signed with %s in pieces as it is as a whole', async (signVersions) => {
+    const sameTime = new MAuthSigner({ appUuid, privateKey, signVersions, now: () => NOW * 1000 });
+    const { method, url } = request;
+    for (const pieces of [[], [''], ['body'], ['bo', Buffer.from('dy')], ['b\u00f6', '', 'dy']]) {
+      const body = Buffer.concat(pieces.map((piece) => Buffer.from(piece as string)));
+      expect(await sameTime.signRequestInPieces({ method, url }, pieces)).toEqual(
+        await sameTime.signRequest({ method, url, body }),
+      );
+    }
+  });
+
   it('carries V1 unless told otherwise', async () => {
     const plain = new MAuthSigner({ appUuid, privateKey });
     expect(plain.signVersions).toBe('v1');
