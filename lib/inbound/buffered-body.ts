@@ -16,11 +16,11 @@ export interface BufferedBody {
  */
 export function bufferedBody(request: IncomingMessage): BufferedBody | undefined {
   if (request.readableDidRead) return undefined;
-  // No public property tells that the end has been pushed while bytes are still to be read.
-  const { ended } = (request as unknown as { _readableState: { ended: boolean } })._readableState;
-  if (request.readableLength === 0) return ended ? EMPTY : NOTHING_YET;
+  if (request.readableLength === 0) return hasEnded(request) ? EMPTY : NOTHING_YET;
   const chunks: Buffer[] = [];
   for (let chunk = read(request); chunk !== null; chunk = read(request)) chunks.push(chunk);
+  // Reading may bring more, and the end: a body that another door has held comes as the stream has room for it.
+  const ended = hasEnded(request);
   for (const chunk of chunks.toReversed()) request.unshift(chunk);
   return { chunks, ended };
 }
@@ -30,4 +30,9 @@ const EMPTY: BufferedBody = Object.freeze({ chunks: [], ended: true });
 
 function read(request: IncomingMessage): Buffer | null {
   return request.read() as Buffer | null;
+}
+
+/** No public property tells that the end has been pushed while bytes are still to be read. */
+function hasEnded(request: IncomingMessage): boolean {
+  return (request as unknown as { _readableState: { ended: boolean } })._readableState.ended;
 }

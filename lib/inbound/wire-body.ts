@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type MaybePromise } from '../authentication/and-then.js';
+import { BodyReplay, type Push } from './body-replay.js';
 import { contentLength, isGone, type Exchange } from './exchange.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
 import { type BodyFailure } from './inbound-outcome.js';
@@ -34,8 +35,6 @@ const ABORTED: BodyFailure = Object.freeze({ authentic: false, status: 400, code
 // `process.nextTick` makes an object literal; see Exchange.
 const SOON = Promise.resolve();
 
-type Push = (this: IncomingMessage, chunk: unknown, encoding?: BufferEncoding) => boolean;
-
 /**
  * The body of one request, watched where Node's HTTP parser hands it to the stream: `push`. Listening for `data`
  * there would start the stream before its reader is there, and a stream in between would have to be known to
@@ -62,6 +61,7 @@ export class WireBody {
   #failure: BodyFailure | undefined;
   #held: HeldBytes | undefined;
   #kept: HeldBytes | undefined;
+  #replay: BodyReplay | undefined;
   #resolve: ((failure: BodyFailure | undefined) => void) | undefined;
 
   constructor({ request, response }: Exchange, reader: BodyReader, options: WireBodyOptions) {
@@ -149,8 +149,8 @@ export class WireBody {
     this.#kept?.free();
     clearTimeout(this.#timer);
     if (this.#held) {
-      for (const piece of this.#held.handOver()) this.#push.call(this.#request, piece);
-      if (this.#isComplete) this.#push.call(this.#request, null);
+      this.#replay = new BodyReplay(this.#request, this.#push, this.#held.handOver());
+      this.#replay.start();
     }
     // After the end nothing is pushed any more.
     if (!this.#isComplete && this.#request.push === this.#ownPush) this.#request.push = this.#push;
@@ -176,7 +176,8 @@ export class WireBody {
     if (this.#request.destroyed) this.#closed();
     if (isGone(this.#response)) this.#answered();
     this.#request.on('close', () => this.#closed()).on('end', () => this.#held?.free());
-    this.#response.on('close', () => this.#answered());
+    // Serverless adapters tell no more than the first.
+    for (const event of ['finish', 'close']) this.#response.on(event, () => this.#answered());
     const isOver = this.#isComplete || this.#request.destroyed || this.#flow === 'passed';
     if (!isOver) this.#timer = setTimeout(() => this.#timedOut(), this.#options.timeoutMs).unref();
   }
@@ -224,6 +225,8 @@ export class WireBody {
   }
 
   #end(): boolean {
+    // HTTP/2 says it once more when the stream closes, while a handler may still be reading.
+    if (this.#isComplete) return false;
     const isHeld = this.#flow === 'held';
     this.#complete();
     return isHeld ? false : this.#push.call(this.#request, null);
@@ -265,17 +268,28 @@ export class WireBody {
     else this.#fail(ABORTED);
   }
 
-  /** The answer is out: nothing that is still to come will be verified. */
+  /** The answer is out: nothing that is still to come will be verified, and nothing counts any more. */
   #answered(): void {
     if (this.#flow === 'dropped') return;
     clearTimeout(this.#timer);
     // Without its kept bytes, and with bytes that pass unseen from now on, the body would be taken for another one.
     if (this.#flow === 'observed' || this.#flow === 'held') this.#fail(ABORTED);
     if (this.#flow === 'observed') this.#flow = 'passed';
-    // Node reads away what nobody wanted, but not once somebody has made the socket flow, as `#pull` did.
-    const { readableFlowing } = this.#request;
-    const isUnread = readableFlowing === null && this.#request.listenerCount('readable') === 0;
-    if (this.#hasPulled && isUnread) this.#request.resume();
+    this.#held?.free();
+    this.#leaveUnread();
+  }
+
+  /** What is left in the stream is its handler's while that goes on reading. Otherwise it is not to take memory. */
+  #leaveUnread(): void {
+    const request = this.#request;
+    const isRead =
+      request.readableFlowing === true ||
+      request.listenerCount('data') > 0 ||
+      request.listenerCount('readable') > 0;
+    if (isRead) return;
+    if (request.readableDidRead) this.#replay?.cut();
+    // Node itself reads away what has never been read, but not once the socket was made to flow, as `#pull` did.
+    else if (this.#hasPulled) request.resume();
   }
 
   /**
