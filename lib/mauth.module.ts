@@ -2,13 +2,11 @@ import {
   Inject,
   Module,
   Optional,
-  type CanActivate,
   type DynamicModule,
-  type ExecutionContext,
   type FactoryProvider,
   type Provider,
 } from '@nestjs/common';
-import { APP_GUARD, DiscoveryModule, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { APP_GUARD, DiscoveryModule, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
 import { AccessPolicies } from './inbound/access-policies.js';
 import { ExemptRouteGuard } from './inbound/exempt-route.guard.js';
@@ -23,7 +21,7 @@ import {
 import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard.js';
 import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthMiddleware } from './inbound/mauth.middleware.js';
-import { MessageProtection } from './inbound/message-protection.js';
+import { laterProvided, MessageProtection } from './inbound/message-protection.js';
 import { ResponseSigning } from './inbound/response-signing.js';
 import { RouteMap } from './inbound/route-map.js';
 import { SignResponseGuard } from './inbound/sign-response.guard.js';
@@ -255,12 +253,9 @@ function guardsOf(protect: MAuthProtection): Provider[] {
     ...(protect === 'decorated' ? [INHERITED_RESTRICTIONS] : []),
     GLOBAL_GUARDS[protect],
     {
-      // Asked for at each call: whatever options depend on, the handlers are to be protected before they are bound.
       provide: MAUTH_MESSAGE_GUARD,
-      inject: [ModuleRef],
-      useFactory: (moduleRef: ModuleRef): CanActivate => ({
-        canActivate: (context: ExecutionContext) => moduleRef.get<CanActivate>(guard).canActivate(context),
-      }),
+      inject: [ModulesContainer],
+      useFactory: (modules: ModulesContainer) => laterProvided(modules, guard),
     },
   ];
 }

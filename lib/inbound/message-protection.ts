@@ -1,8 +1,15 @@
 import 'reflect-metadata';
-import { Inject, Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Optional,
+  type CanActivate,
+  type ExecutionContext,
+  type Type,
+} from '@nestjs/common';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { type AnyClass } from './access-marks.js';
-import { MAUTH_MESSAGE_GUARD } from './inbound-tokens.js';
+import { MAUTH_MESSAGE_GUARD, MAUTH_PROTECT } from './inbound-tokens.js';
 import { RpcRefusalFilter } from './rpc-refusal.filter.js';
 
 // What @nestjs/microservices, @nestjs/websockets, @UseGuards() and @UseFilters() write. Their packages are not asked:
@@ -57,6 +64,23 @@ export class MessageProtection {
       module.addInjectable({ provide: RpcRefusalFilter, useValue: new RpcRefusalFilter() }, 'filter');
     }
   }
+}
+
+/**
+ * The guard of an application, asked for when it is needed: handlers are bound before what options depend on is known
+ * to be well. `ModuleRef` is not asked, for it remembers what the first compilation of a testing builder made.
+ *
+ * @param token of the guard, among the providers of MAuth's own module
+ */
+export function laterProvided(modules: ModulesContainer, token: Type<CanActivate>): CanActivate {
+  let guard: CanActivate | undefined;
+  return {
+    canActivate: (context) => {
+      const own = () => [...modules.values()].find(({ providers }) => providers.has(MAUTH_PROTECT));
+      guard ??= own()?.providers.get(token)?.instance as CanActivate;
+      return guard.canActivate(context);
+    },
+  };
 }
 
 function hasMessageHandlers({ prototype }: AnyClass): boolean {

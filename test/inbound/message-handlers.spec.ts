@@ -295,6 +295,26 @@ describe('Message handlers over TCP', () => {
     expect(await transport!.ask()).toEqual({ answer: { text: 'ask' } });
   });
 
+  it('are protected by the guard of their own compilation of a testing builder', async () => {
+    const extras = { protect: 'routes' as const, useFactory: () => optionsFor(witness) };
+    const builder = Test.createTestingModule({
+      imports: [MAuthModule.forRootAsync(extras)],
+      controllers: [UndecoratedController],
+    });
+    for (let compilation = 0; compilation < 2; compilation++) {
+      witness = new Witness();
+      const testing = await builder.compile();
+      app = testing.createNestApplication(PLATFORMS[0][1](), { logger: false });
+      app.connectMicroservice(transport!.options);
+      await app.startAllMicroservices();
+      expectRefusal(await transport!.ask());
+      expect(witness.logger.lines).toEqual([{ level: 'warn', message: expect.stringMatching(REFUSAL) }]);
+      await app.close();
+      await transport!.close();
+      transport = await TRANSPORTS.TCP();
+    }
+  });
+
   it('are nothing that an application without MAuth would notice, before or after one with it', async () => {
     const withMAuth = { imports: [mauth({ protect: 'routes' })], controllers: [UndecoratedController] };
     const without = { controllers: [UndecoratedController] };
