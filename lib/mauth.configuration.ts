@@ -1,5 +1,7 @@
 import { Logger } from '@nestjs/common';
+import { isMAuthGuard } from './inbound/application-guard.js';
 import { ExemptPaths } from './inbound/exempt-paths.js';
+import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthConfigurationError } from './mauth.errors.js';
 import {
   type MAuthFactoryOptions,
@@ -22,6 +24,8 @@ const EXTRAS: Readonly<Record<keyof MAuthModuleExtras, true>> = {
   isGlobal: true,
   protect: true,
   exempt: true,
+  guard: true,
+  imports: true,
 };
 const PROTECTIONS: readonly unknown[] = ['decorated', 'routes', 'everything'];
 const SOURCES = ['useFactory', 'useClass', 'useExisting'] as const;
@@ -61,18 +65,27 @@ type Extras = Required<Omit<MAuthModuleExtras, 'exempt'>> & { readonly exempt: E
 
 /** @throws MAuthConfigurationError that names the option and the remedy */
 export function resolveExtras(extras: MAuthModuleExtras): Extras {
-  const { isGlobal = true, protect = 'decorated', exempt } = extras;
+  const { isGlobal = true, protect = 'decorated', exempt, guard = MAuthGuard, imports = [] } = extras;
   if (typeof isGlobal !== 'boolean') throw wrong('isGlobal', 'must be true or false.');
   if (!PROTECTIONS.includes(protect)) throw wrong('protect', 'must be decorated, routes or everything.');
-  return { isGlobal, protect, exempt: new ExemptPaths(exempt) };
+  if (!isMAuthGuard(guard)) throw wrong('guard', 'must be a class that extends MAuthGuard.');
+  return { isGlobal, protect, exempt: new ExemptPaths(exempt), guard, imports };
 }
 
-/** @throws MAuthConfigurationError unless there is exactly one source of options */
+/** @throws MAuthConfigurationError unless there is exactly one source of options, or when they replace the guard */
 export function checkSources(options: MAuthModuleAsyncOptions): void {
-  if (options && SOURCES.filter((source) => options[source]).length === 1) return;
-  throw new MAuthConfigurationError(
-    'MAuthModule.forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
-  );
+  if (!options || SOURCES.filter((source) => options[source]).length !== 1) {
+    throw new MAuthConfigurationError(
+      'MAuthModule.forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
+    );
+  }
+  const { extraProviders = [] } = options;
+  if (extraProviders.some((provider) => 'provide' in provider && provider.provide === MAuthGuard)) {
+    throw wrong(
+      'extraProviders',
+      'cannot replace MAuthGuard; name the subclass in `guard`, beside `protect`.',
+    );
+  }
 }
 
 function wrong(option: string, remedy: string): MAuthConfigurationError {

@@ -1,4 +1,5 @@
 import { type FactoryProvider, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
+import { type MAuthGuard } from './inbound/mauth.guard.js';
 import { type Awaitable, type MAuthOptions } from './mauth.options.js';
 import { type MAuthHttpOptions } from './outbound/mauth-http.service.js';
 
@@ -28,6 +29,13 @@ export interface MAuthModuleExtras {
    * path; what `@RequiresMAuth()` protects, it still protects. Default `['/app_status']`.
    */
   exempt?: readonly string[];
+  /**
+   * A subclass of `MAuthGuard` that decides in its place, under every form of `protect`: at decorators, in front of all
+   * handlers, and in the gate, as far as that is `toException`. The module makes the one instance. Default `MAuthGuard`.
+   */
+  guard?: Type<MAuthGuard>;
+  /** Modules with the providers that `guard` or `inject` name. */
+  imports?: ModuleMetadata['imports'];
 }
 
 /** What `MAuthModule.forRoot` takes. */
@@ -39,7 +47,7 @@ export interface MAuthOptionsFactory {
 }
 
 /** Options that are made when the application starts: exactly one of `useFactory`, `useClass`, `useExisting`. */
-export interface MAuthModuleAsyncOptions extends MAuthModuleExtras, Pick<ModuleMetadata, 'imports'> {
+export interface MAuthModuleAsyncOptions extends MAuthModuleExtras {
   /** Gets what `inject` names. */
   // The types of what is injected are the factory's own business, as for every factory provider of Nest.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any

@@ -79,10 +79,17 @@ export class MAuthModule {
    * @throws MAuthConfigurationError, now or when the application starts, that names the option or variable
    */
   static forRoot(options?: MAuthModuleOptions): DynamicModule {
-    const { isGlobal, protect, exempt, ...rest } = options ?? ({} as Partial<MAuthModuleOptions>);
+    const { isGlobal, protect, exempt, guard, imports, ...rest } =
+      options ?? ({} as Partial<MAuthModuleOptions>);
     // The options stay in the closure: as the value of a provider the private key could be seen in the container.
     const useFactory = () => configure(options ? (rest as MAuthFactoryOptions) : mauthOptionsFromEnv());
-    return assemble([{ provide: MAUTH_CONFIGURATION, useFactory }], { isGlobal, protect, exempt });
+    return assemble([{ provide: MAUTH_CONFIGURATION, useFactory }], {
+      isGlobal,
+      protect,
+      exempt,
+      guard,
+      imports,
+    });
   }
 
   /**
@@ -99,9 +106,9 @@ export class MAuthModule {
    */
   static forRootAsync(options: MAuthModuleAsyncOptions): DynamicModule {
     checkSources(options);
-    const { imports, extraProviders = [], useClass } = options;
+    const { extraProviders = [], useClass } = options;
     const providers = [...extraProviders, ...(useClass ? [useClass] : []), configurationFrom(options)];
-    return assemble(providers, options, imports);
+    return assemble(providers, options);
   }
 }
 
@@ -125,12 +132,8 @@ function configurationFrom({
   };
 }
 
-function assemble(
-  configuration: Provider[],
-  extras: MAuthModuleExtras,
-  imports: DynamicModule['imports'] = [],
-): DynamicModule {
-  const { isGlobal, protect, exempt } = resolveExtras(extras);
+function assemble(configuration: Provider[], extras: MAuthModuleExtras): DynamicModule {
+  const { isGlobal, protect, exempt, guard, imports } = resolveExtras(extras);
   return {
     module: MAuthModule,
     global: isGlobal,
@@ -151,7 +154,7 @@ function assemble(
         ) => new InboundAuthenticator(host, settings, authenticator, { protect, exempt }, responses),
       },
       ...RESPONSE_SIGNING,
-      MAuthGuard,
+      { provide: MAuthGuard, useClass: guard },
       MAuthMiddleware,
       ...guardsOf(protect),
       MessageProtection,

@@ -3,9 +3,10 @@ import { type MaybePromise } from '../authentication/and-then.js';
 import { printable } from '../authentication/attempt-log.js';
 import { undecided } from '../authentication/result.js';
 import { type MAuthSettings } from '../mauth.options.js';
-import { answerFor } from './answers.js';
+import { answerFor, type Answer } from './answers.js';
 import { type Exchange } from './exchange.js';
 import { type ExemptPaths } from './exempt-paths.js';
+import { type InboundFailure } from './inbound-failure.js';
 import { type InboundOutcome } from './inbound-outcome.js';
 import { sendAnswer } from './send-answer.js';
 
@@ -16,12 +17,20 @@ export class Door {
   readonly #settings: MAuthSettings;
   readonly #exempt: ExemptPaths;
   readonly #authenticate: Authenticate;
+  readonly #answerTo: (failure: InboundFailure) => Answer;
   readonly #admitted = new WeakSet<IncomingMessage>();
 
-  constructor(settings: MAuthSettings, exempt: ExemptPaths, authenticate: Authenticate) {
+  /** @param answerTo what a refused caller gets; default: as all MAuth services answer */
+  constructor(
+    settings: MAuthSettings,
+    exempt: ExemptPaths,
+    authenticate: Authenticate,
+    answerTo = (failure: InboundFailure) => answerFor(failure, settings),
+  ) {
     this.#settings = settings;
     this.#exempt = exempt;
     this.#authenticate = authenticate;
+    this.#answerTo = answerTo;
   }
 
   /**
@@ -40,7 +49,7 @@ export class Door {
         this.#admitted.add(exchange.request);
         return true;
       }
-      sendAnswer(exchange, answerFor(outcome, this.#settings));
+      sendAnswer(exchange, this.#answerTo(outcome));
     } catch (error) {
       this.#stayShut(exchange, error);
     }

@@ -1,18 +1,23 @@
 import { Injectable, type HttpServer } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type MaybePromise } from '../authentication/and-then.js';
+import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AccessPolicies } from './access-policies.js';
 import { type HandlerPlace } from './access-policy.js';
+import { type Answer } from './answers.js';
+import { type ApplicationGuard } from './application-guard.js';
 import { Door } from './door.js';
+import { answerOf } from './exception-answer.js';
 import { type Exchange } from './exchange.js';
 import { type ExemptPaths } from './exempt-paths.js';
 import { ExpressPlatform } from './express.platform.js';
 import { FastifyPlatform } from './fastify.platform.js';
 import { reportEarlierLayers } from './earlier-layers.js';
 import { HostAdapters } from './host-adapters.js';
+import { type InboundFailure } from './inbound-failure.js';
 import { OpenRoutes } from './open-routes.js';
 import { type InboundPlatform } from './platform.js';
 import { recordRoutes, type RegisteredRoute } from './registered-routes.js';
@@ -43,6 +48,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
   readonly #exempt: ExemptPaths;
   readonly #openRoutes = new OpenRoutes();
   readonly #adapters: Adapters;
+  #applicationGuard: ApplicationGuard | undefined;
   #routes: readonly RegisteredRoute[] | undefined;
   #installationError: Error | undefined;
 
@@ -55,7 +61,12 @@ export class InboundAuthenticator extends RequestAuthenticator {
   ) {
     super(settings, authenticator, (arrival) => responses?.watch(arrival));
     this.#settings = settings;
-    this.#door = new Door(settings, exempt, ({ request }) => this.authenticate(request));
+    this.#door = new Door(
+      settings,
+      exempt,
+      ({ request }) => this.authenticate(request),
+      (failure) => this.answerTo(failure),
+    );
     this.#exempt = exempt;
     this.#standsInFront = protect === 'everything';
     this.#adapters = ADAPTERS.get(adapterHost) ?? new HostAdapters();
@@ -89,6 +100,19 @@ export class InboundAuthenticator extends RequestAuthenticator {
     return this.#door.admits(exchange, target);
   }
 
+  /** The guard that the application has in place of `MAuthGuard`, if there is one. */
+  get applicationGuard(): ApplicationGuard | undefined {
+    return this.#applicationGuard;
+  }
+
+  /**
+   * Makes `MAuthGuard` at decorators leave decisions to the guard of the application, and lets that guard choose the
+   * answers to what is refused in front of all handlers.
+   */
+  useGuard(guard: ApplicationGuard): void {
+    this.#applicationGuard = guard;
+  }
+
   /** The routes that were registered with the HTTP adapter; undefined where there is none. */
   get routes(): readonly RegisteredRoute[] | undefined {
     return this.#routes;
@@ -113,6 +137,21 @@ export class InboundAuthenticator extends RequestAuthenticator {
   isExempt(place: HandlerPlace, request: unknown): boolean {
     const receiver = this.#adapters.owners.length > 1 ? this.#ownerOf(request) : this;
     return receiver !== undefined && receiver.#isExemptHere(place, request);
+  }
+
+  protected override answerTo(failure: InboundFailure): Answer {
+    const standard = super.answerTo(failure);
+    const guard = this.#applicationGuard;
+    if (!guard?.toException) return standard;
+    try {
+      return answerOf(exceptionOf(guard, failure), standard.headers);
+    } catch (error) {
+      this.#settings.logger.error(
+        `MAuth: ${guard.constructor.name}.toException failed (${printable(String(error))}); the caller gets the ` +
+          'answer that it gets by default',
+      );
+      return standard;
+    }
   }
 
   protected override receiverOf(request: unknown): RequestAuthenticator | undefined {
@@ -177,6 +216,15 @@ export class InboundAuthenticator extends RequestAuthenticator {
     this.#settings.logger.error(
       `MAuth: ${found}, so no request can be authenticated; use Express or Fastify`,
     );
+  }
+}
+
+/** A guard may throw the exception as well as return it: Nest's filters see no difference. */
+function exceptionOf(guard: ApplicationGuard, failure: InboundFailure): unknown {
+  try {
+    return guard.toException?.(failure);
+  } catch (error) {
+    return error;
   }
 }
 

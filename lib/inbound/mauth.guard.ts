@@ -10,11 +10,13 @@ import {
 } from '@nestjs/common';
 import { andThen, type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthIdentity } from '../authentication/result.js';
+import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
 import { type AccessPolicy } from './access-policy.js';
 import { answerFor } from './answers.js';
+import { mauthGuard, type ApplicationGuard } from './application-guard.js';
 import { nodeResponse } from './exchange.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { httpRequest } from './http-request.js';
@@ -36,8 +38,10 @@ import {
  *
  * A request is verified once, however often the guard runs for it; what the decorators ask for is looked at each time.
  *
- * Three of its steps are made to be overridden: `getRequest`, `onAuthenticated` and `toException`. What it needs is
- * injected into properties, so a subclass is free to have a constructor of its own.
+ * Three of its steps are made to be overridden: `getRequest`, `onAuthenticated` and `toException`. The subclass is
+ * named in `guard`, beside `protect`, and then decides everywhere: at decorators, in front of all handlers, and in the
+ * gate, which asks `toException` for its answers. What `MAuthGuard` needs is injected into properties, so a subclass is
+ * free to have a constructor of its own; what that injects comes from `imports` or from global modules.
  *
  * @example
  * @Injectable()
@@ -46,7 +50,10 @@ import {
  *     audit.record(appUuid, context.getHandler().name);
  *   }
  * }
+ *
+ * MAuthModule.forRoot({ ...mauthOptionsFromEnv(), protect: 'routes', guard: AuditedMAuthGuard });
  */
+@mauthGuard
 @Injectable()
 export class MAuthGuard implements CanActivate {
   @Inject(MAUTH_SETTINGS)
@@ -59,6 +66,8 @@ export class MAuthGuard implements CanActivate {
 
   /** @throws what `toException` makes of the failure */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const applicationGuard = this.#applicationGuard();
+    if (applicationGuard) return applicationGuard.canActivate(context) as boolean | Promise<boolean>;
     const policy = this.#policyAt(context);
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
@@ -68,6 +77,17 @@ export class MAuthGuard implements CanActivate {
     }
     const outcome = this.authenticator.authenticate(request, policy);
     return andThen(outcome, (decided) => this.#judge(context, policy, decided));
+  }
+
+  /** Decorators bring `MAuthGuard`, whatever guard the application has named: they are older than the module. */
+  #applicationGuard(): ApplicationGuard | undefined {
+    // What is injected is not there in a guard that was not made by Nest.
+    const authenticator = this.authenticator as InboundAuthenticator | undefined;
+    if (authenticator) return this.constructor === MAuthGuard ? authenticator.applicationGuard : undefined;
+    throw new MAuthConfigurationError(
+      `${this.constructor.name} was made by hand, so it has nothing to authenticate requests with. Name the class in ` +
+        'the option `guard` of MAuthModule, or let Nest make it (@UseGuards).',
+    );
   }
 
   #judge(context: ExecutionContext, policy: AccessPolicy, outcome: InboundOutcome): MaybePromise<boolean> {
@@ -99,7 +119,7 @@ export class MAuthGuard implements CanActivate {
   }
 
   /**
-   * Called when a request has passed, each time it passes a guard. Throw to refuse it after all.
+   * Called when a request has passed, each time it passes a guard in front of a handler. Throw to refuse it after all.
    */
   protected onAuthenticated(_context: ExecutionContext, _identity: MAuthIdentity): void | Promise<void> {
     return undefined;
@@ -107,7 +127,8 @@ export class MAuthGuard implements CanActivate {
 
   /**
    * The exception that refuses a request. Its status and its body are what the caller gets; `failure.code` is for
-   * logs and metrics, and is better kept from the caller.
+   * logs and metrics, and is better kept from the caller. The gate of `protect: 'everything'` and `MAuthMiddleware`
+   * answer with it too; exception filters do not see what they refuse.
    */
   protected toException(failure: InboundFailure): HttpException {
     const { status, body } = answerFor(failure, this.settings);

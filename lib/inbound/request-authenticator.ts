@@ -7,9 +7,10 @@ import { isAmbiguousTarget, isReadAsLatin1, pathOf } from '../authentication/pat
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
 import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../mauth.options.js';
-import { answerFor } from './answers.js';
+import { answerFor, type Answer } from './answers.js';
 import { type Arrival } from './arrival.js';
 import { comesOffTheWire, nodeRequest } from './exchange.js';
+import { type InboundFailure } from './inbound-failure.js';
 import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { type RequestReading } from './platform.js';
 import { isSigned, Reception } from './reception.js';
@@ -78,6 +79,11 @@ export class RequestAuthenticator {
     if (!arrival) return this.receiverOf(request)?.routedPath(request);
     const [target = ''] = arrival.reading.routedTargets(arrival.request);
     return pathOf(target);
+  }
+
+  /** What a caller gets who is refused beneath the framework. */
+  protected answerTo(failure: InboundFailure): Answer {
+    return answerFor(failure, this.#settings);
   }
 
   /** Where a request came in that did not come in here. */
@@ -199,7 +205,7 @@ export class RequestAuthenticator {
     const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
     arrival.outcome = failure;
     arrival.body?.discard();
-    sendAnswer(arrival, answerFor(failure, this.#settings));
+    sendAnswer(arrival, this.answerTo(failure));
   }
 
   /** Writes down what the caller does not learn, and what verification itself has not written. */

@@ -1,11 +1,13 @@
-import { Inject, Injectable, Scope, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Scope, type InjectionToken, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
 import { AccessPolicies } from './access-policies.js';
 import { type HandlerPlace } from './access-policy.js';
+import { type ApplicationGuard } from './application-guard.js';
 import { refuseOpenGateways } from './gateway-check.js';
+import { refuseIneffectiveGuards } from './guard-check.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
@@ -46,6 +48,10 @@ export class MAuthStartUpCheck implements OnModuleInit {
       found.some(({ isAsked }) => isAsked),
     );
     refuseOpenGateways(classes, policies, this.protect);
+    const guard = this.#provided<ApplicationGuard>(MAuthGuard);
+    const providers = this.discovery.getProviders();
+    refuseIneffectiveGuards({ providers, places, policies, protect: this.protect, guard });
+    if (guard.constructor !== MAuthGuard) inbound.useGuard(guard);
     inbound.openRoutes(this.#provided<RouteMap>(RouteMap), policies);
     if (places.some(isSignResponse)) {
       this.#provided<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
@@ -58,8 +64,8 @@ export class MAuthStartUpCheck implements OnModuleInit {
     for (const token of [MAUTH_SETTINGS, MAUTH_INBOUND_AUTHENTICATOR, MAuthGuard]) {
       if (this.moduleRef.introspect(token).scope === Scope.DEFAULT) continue;
       throw new MAuthConfigurationError(
-        'The options of MAuthModule depend on a provider that is request-scoped or transient. MAuth is set up once, ' +
-          'before the first request: inject singletons only.',
+        'The options of MAuthModule, or the class in `guard`, depend on a provider that is request-scoped or ' +
+          'transient. MAuth is set up once, before the first request: inject singletons only.',
       );
     }
   }
@@ -74,8 +80,9 @@ export class MAuthStartUpCheck implements OnModuleInit {
   }
 
   /** `ModuleRef` remembers what the first of several compilations of a testing builder made. */
-  #provided<T>(wanted: unknown): T {
-    return this.discovery.getProviders().find(({ token }) => token === wanted)?.instance as T;
+  #provided<T>(token: InjectionToken): T {
+    const ours = this.discovery.getProviders().find(({ token: its }) => its === MAUTH_SETTINGS)?.host;
+    return ours?.providers.get(token)?.instance as T;
   }
 
   #classes(): AnyClass[] {

@@ -106,9 +106,13 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
     app = undefined;
   });
 
-  async function start(gateway: Type<unknown>, protect: MAuthProtection): Promise<void> {
+  async function start(
+    gateway: Type<unknown>,
+    protect: MAuthProtection,
+    guard?: Type<MAuthGuard>,
+  ): Promise<void> {
     witness = new Witness();
-    const imports = [MAuthModule.forRoot({ ...optionsFor(witness), protect })];
+    const imports = [MAuthModule.forRoot({ ...optionsFor(witness), protect, guard })];
     const testing = await Test.createTestingModule({ imports, providers: [gateway] }).compile();
     app = testing.createNestApplication(createAdapter(), { logger: false });
     app.useWebSocketAdapter(new WsAdapter(app));
@@ -168,7 +172,7 @@ describe.each(PLATFORMS)('WebSocket gateways on %s', (_, createAdapter) => {
   it.each([ClosedGateway, GuardedGateway])(
     'refuse messages where they bring the guard (%p)',
     async (gateway) => {
-      await start(gateway, 'routes');
+      await start(gateway, 'routes', OwnGuard);
       expect(await ask()).toEqual(refused(`${gateway.name}.ask`));
       expect(ran).toBe(0);
     },

@@ -1,4 +1,4 @@
-import { Controller, Get, type Type } from '@nestjs/common';
+import { Controller, Get, HttpException, type Type } from '@nestjs/common';
 import * as firstCopy from '../../lib/index.js';
 import { Caller, send } from '../support/caller.js';
 import { PLATFORMS, RecordingLogger, startApp } from '../support/running-app.js';
@@ -76,4 +76,30 @@ describe('Decorators of another copy of this package', () => {
       await close();
     },
   );
+
+  it('bring its guard, which leaves decisions to the guard of the application', async () => {
+    class OwnGuard extends secondCopy.MAuthGuard {
+      protected override toException() {
+        return new HttpException('own', 418);
+      }
+    }
+    for (const protect of ['decorated', 'everything'] as const) {
+      const mauth = firstCopy.MAuthModule.forRoot({
+        appUuid: own.appUuid,
+        findPublicKey: (appUuid) => known.get(appUuid),
+        apps: { rave: rave.appUuid },
+        logger: new RecordingLogger(),
+        protect,
+        guard: OwnGuard,
+      });
+      const [, createAdapter] = PLATFORMS[0];
+      const app = await startApp(createAdapter, { imports: [mauth], controllers: [RequiredController] });
+      try {
+        expect((await send(`${app.url}/required`)).status).toBe(418);
+        expect((await new Caller(rave).signed(`${app.url}/required`)).text).toBe(rave.appUuid);
+      } finally {
+        await app.close();
+      }
+    }
+  });
 });
