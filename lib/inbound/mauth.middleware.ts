@@ -1,10 +1,15 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { Inject, Injectable, type NestMiddleware } from '@nestjs/common';
+import { Inject, Injectable, RequestMethod, type NestMiddleware } from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { pathOf } from '../authentication/path-policy.js';
 import { Exchange, nodeRequest } from './exchange.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
 import { passDoor } from './platform.js';
 import { sentTarget } from './sent-target.js';
+
+type Next = (error?: unknown) => void;
+type Use = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
 
 /**
  * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
@@ -12,8 +17,8 @@ import { sentTarget } from './sent-target.js';
  * with other spellings of these paths; protect single routes with `@RequiresMAuth()`. Mind the braces in the example:
  * `*path` alone would leave `/` open.
  *
- * With a global prefix Nest puts it in front of what is under the prefix and of the routes that are excluded from the
- * prefix, and of nothing else. Middleware that stands in front of it runs first, and so do the body parsers of Express;
+ * Nest limits middleware to what is under the global prefix; this one also stands in front of what is beside the
+ * prefix. Middleware that stands in front of it runs first, and so do the body parsers of Express;
  * `protect: 'everything'` stands in front of all of them.
  *
  * @example
@@ -28,9 +33,46 @@ export class MAuthMiddleware implements NestMiddleware {
   @Inject(MAUTH_INBOUND_AUTHENTICATOR)
   private readonly authenticator!: InboundAuthenticator;
 
+  @Inject(HttpAdapterHost)
+  private readonly adapterHost!: HttpAdapterHost;
+
+  @Inject(ApplicationConfig)
+  private readonly config!: ApplicationConfig;
+
+  constructor() {
+    const use = this.use.bind(this);
+    let isPlaced = false;
+    // Nest asks for the method at the moment at which it puts the middleware in its place among the others.
+    const get = () => {
+      if (!isPlaced) this.#standBesidePrefix(use);
+      isPlaced = true;
+      return use;
+    };
+    Object.defineProperty(this, 'use', { get });
+  }
+
   /** Calls `next` for requests that may pass; answers all others itself. */
-  use(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
+  use(request: IncomingMessage, response: ServerResponse, next: Next): void {
     const exchange = new Exchange(nodeRequest(request), response);
     passDoor(this.authenticator.admits(exchange, sentTarget(request)), next, next);
   }
+
+  #standBesidePrefix(use: Use): void {
+    const prefix = this.config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
+    if (!prefix) return;
+    const besidePrefix: Use = (request, response, next) =>
+      isUnder(prefix, pathOf(sentTarget(request))) ? next() : use(request, response, next);
+    // What is first to ask gets its place first, so this one is in place before Nest's own.
+    const register = this.adapterHost.httpAdapter.createMiddlewareFactory(RequestMethod.ALL);
+    if (register instanceof Promise) void register.then((late) => void late('/{*path}', besidePrefix));
+    else register('/{*path}', besidePrefix);
+  }
+}
+
+/**
+ * Whether Nest's own middleware for the prefix sees to the path for certain. Other spellings of the prefix count as
+ * beside it, and so does everything where the prefix has parameters.
+ */
+function isUnder(prefix: string, path: string): boolean {
+  return path === `/${prefix}` || path.startsWith(`/${prefix}/`);
 }
