@@ -1,9 +1,12 @@
 import { objectNotes, type ObjectNotes } from './object-notes.js';
+import { type MAuthLogger } from '../mauth.options.js';
 import { Identity, type MAuthIdentity } from './result.js';
 
 /** Room for who signed a message. */
 class Signatory {
   identity?: MAuthIdentity;
+  /** Of the application that the message came to. */
+  logger?: MAuthLogger;
 }
 
 // By a global name: the CommonJS and the ES module copy of this package must find each other's identities.
@@ -15,6 +18,11 @@ if (!shared[SIGNATORIES]) Object.defineProperty(shared, SIGNATORIES, { value: si
 /** Who signed the message that the object stands for; undefined when nobody has found out. */
 export function knownIdentity(message: object): MAuthIdentity | undefined {
   return signatories.get(message)?.identity;
+}
+
+/** Where to tell what is wrong with a signed message that has come in; undefined for other messages. */
+export function loggerFor(message: object): MAuthLogger | undefined {
+  return signatories.get(message)?.logger;
 }
 
 /** Notes who signed the message; nothing but this package may. */

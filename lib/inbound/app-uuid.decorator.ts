@@ -2,7 +2,7 @@ import { CallerParameter, type CallerParameterOptions } from './caller-parameter
 
 /**
  * The UUID of the app whose signature was verified, in lower case, as a parameter of the handler. Where there is none
- * the answer is 401, unless it is optional.
+ * the answer is 401, unless it is optional; the log names a handler to which signed requests come unverified.
  *
  * @example
  * @Get()

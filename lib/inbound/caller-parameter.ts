@@ -1,9 +1,15 @@
+import { type IncomingMessage } from 'node:http';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { printable } from '../authentication/attempt-log.js';
+import { loggerFor } from '../authentication/known-identity.js';
+import { pathOf } from '../authentication/path-policy.js';
 import { type MAuthIdentity } from '../authentication/result.js';
+import { nodeRequest } from './exchange.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { httpRequest } from './http-request.js';
 import { getMAuthIdentity } from './identity.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
+import { sentTarget } from './sent-target.js';
 
 /** For a handler that also runs without authentication. */
 export interface CallerParameterOptions {
@@ -25,17 +31,38 @@ export const CallerParameter: (wanted: WantedOfCaller) => ParameterDecorator = c
     const identity = identityIn(context);
     if (identity) return wanted.property ? identity[wanted.property] : identity;
     if (wanted.optional) return undefined;
+    requestsOf(context).forEach((request) => reportUnprotected(context, nodeRequest(request)));
     throw new MAuthUnauthorizedException();
   },
 );
 
 function identityIn(context: ExecutionContext): MAuthIdentity | undefined {
+  // One request, and no list: this is done for each.
+  if (context.getType<string>() === 'http') return getMAuthIdentity(httpRequest(context));
+  return requestsOf(context).map(getMAuthIdentity).find(Boolean);
+}
+
+function requestsOf(context: ExecutionContext): unknown[] {
   switch (context.getType<string>()) {
     case 'http':
-      return getMAuthIdentity(httpRequest(context));
+      return [httpRequest(context)];
     case 'graphql':
-      return graphqlRequests(context).map(getMAuthIdentity).find(Boolean);
+      return graphqlRequests(context);
     default:
-      return undefined;
+      return [];
   }
+}
+
+/** A signed request that was not verified when it reached the handler: less is protected than the handler expects. */
+function reportUnprotected(context: ExecutionContext, request: IncomingMessage): void {
+  const logger = loggerFor(request);
+  if (!logger) return;
+  const place = `${context.getClass().name}.${context.getHandler().name}`;
+  const subject = `${printable(request.method ?? '')} ${printable(pathOf(sentTarget(request)))}`;
+  logger.warn(
+    `MAuth: ${subject} was refused (not_authenticated): ${place} asks for its caller, but nothing has authenticated ` +
+      'the request. Put @RequiresMAuth() or @OptionalMAuth() there, in place of @Public() if it has that, or protect ' +
+      'more of the application by the option `protect`; where the caller may be unknown, give { optional: true } to ' +
+      'the parameter.',
+  );
 }

@@ -6,7 +6,8 @@ const PROPERTIES: Readonly<Record<keyof MAuthIdentity, true>> = { appUuid: true,
 
 /**
  * The caller whose signature was verified, whole (`MAuthIdentity`) or one property of it, as a parameter of the
- * handler. Where there is none the answer is 401, unless it is optional.
+ * handler. Where there is none the answer is 401, unless it is optional; the log names a handler to which signed
+ * requests come unverified.
  *
  * @example
  * @Get()

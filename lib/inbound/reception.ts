@@ -66,7 +66,7 @@ export class Reception {
   /** Begins to verify, unless that has been done. */
   verificationOf(arrival: Arrival): Verification {
     if (arrival.verification) return arrival.verification;
-    expectIdentity(arrival.request);
+    expectIdentity(arrival.request).logger = this.#settings.logger;
     arrival.url = this.#signedTarget(arrival);
     const verification = this.#authenticator.beginRequest(arrival, this.#settings.pathPolicy);
     arrival.verification = verification;

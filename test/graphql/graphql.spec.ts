@@ -143,6 +143,21 @@ describe.each(PLATFORMS)('GraphQL with Apollo on %s', (_, createAdapter) => {
     expect(ran).toEqual(['open', 'visitor', 'open', 'visitor']);
   });
 
+  it('logs resolver and remedy where one names its caller, and nothing authenticates it', async () => {
+    const { witness } = await start({ protect: 'routes' });
+    witness.logger.lines.length = 0;
+    expectUnauthenticated(await signed({ query: '{ openCaller }' }));
+    expect(witness.logger.lines).toEqual([
+      {
+        level: 'warn',
+        message: expect.stringMatching(
+          /^MAuth: POST \/graphql was refused \(not_authenticated\): StudyResolver\.openCaller .*in place of @Public\(\)/,
+        ),
+      },
+    ]);
+    expect(ran).toEqual([]);
+  });
+
   it('refuses an app that is not among those of the resolver, and a body above its limit', async () => {
     await start();
     const forbidden = await signed({ query: '{ forOthers }' });

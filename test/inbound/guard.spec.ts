@@ -30,6 +30,7 @@ import {
   type MAuthIdentity,
   type MAuthModuleExtras,
   type MAuthModuleOptions,
+  type MAuthProtection,
 } from '../../lib/index.js';
 import { Caller, send } from '../support/caller.js';
 import { PLATFORMS, RecordingLogger, startApp, type RunningApp } from '../support/running-app.js';
@@ -128,6 +129,39 @@ describe.each(PLATFORMS)('The guard on %s', (_name, createAdapter) => {
       expect({ status, text }).toEqual({ status: 401, text: '{"errors":{"mauth":["Unauthorized"]}}' });
     }
   });
+
+  it.each<[string, MAuthProtection, string]>([
+    ['an undecorated handler', 'decorated', 'undecorated'],
+    ['a @Public() handler', 'routes', 'public'],
+    ['a @Public() handler behind the gate', 'everything', 'public'],
+  ])(
+    'logs handler and remedy where %s names its caller, and nothing authenticates it',
+    async (_, protect, path) => {
+      @Controller('unprotected')
+      class UnprotectedController {
+        @Get('undecorated') undecorated(@MAuthCaller() caller: MAuthIdentity) {
+          return caller;
+        }
+        @Public() @Get('public') public(@AppUuid() appUuid: string) {
+          return appUuid;
+        }
+      }
+      const logger = new RecordingLogger();
+      const url = await start({ protect, logger }, [UnprotectedController] as never);
+      logger.lines.length = 0;
+      const { status, text } = await new Caller(rave).signed(`${url}/unprotected/${path}?a=1`);
+      expect({ status, text }).toEqual({ status: 401, text: '{"errors":{"mauth":["Unauthorized"]}}' });
+      expect(logger.lines).toEqual([
+        {
+          level: 'warn',
+          message: expect.stringMatching(
+            `^MAuth: GET /unprotected/${path} was refused \\(not_authenticated\\): UnprotectedController\\.${path} .*` +
+              '@RequiresMAuth\\(\\) or @OptionalMAuth\\(\\).*`protect`.*\\{ optional: true \\}',
+          ),
+        },
+      ]);
+    },
+  );
 
   it('leaves a parameter undefined where the caller is optional', async () => {
     const url = await start();
