@@ -1,7 +1,7 @@
 /**
  * The errors of the core. They are plain errors, never HTTP exceptions: a bad answer of an upstream must not
  * turn into a 401 for our own caller. Each has a stable `code`; `cause` holds what led to it, if anything did.
- * No error ever holds a key or the bytes of a body.
+ * No error ever holds a key, a signature, the bytes of a body or a query value.
  */
 export abstract class MAuthError extends Error {
   constructor(

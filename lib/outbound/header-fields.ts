@@ -10,6 +10,11 @@ const MAUTH: ReadonlySet<string> = new Set(
   ]),
 );
 
+/** Whether a header, its name in any case, is one of MAuth's. */
+export function isMAuthHeader(name: string): boolean {
+  return MAUTH.has(name.toLowerCase());
+}
+
 /** The headers whose name, in lower case, passes. */
 export function keepHeaders(
   headers: HeaderFields,
@@ -20,7 +25,7 @@ export function keepHeaders(
 
 /** The headers without those of MAuth: what a caller or an earlier attempt has left there signs nothing any more. */
 export function withoutMAuth(headers: HeaderFields): Record<string, unknown> {
-  return keepHeaders(headers, (name) => !MAUTH.has(name));
+  return keepHeaders(headers, (name) => !isMAuthHeader(name));
 }
 
 /** Sets the content type that comes with a body. */

@@ -10,8 +10,12 @@ import {
   type RequestConfig,
 } from './axios-types.js';
 import { bareAxios } from './bare-axios.js';
+import { cleanError, cleanResponse } from './clean-outcome.js';
+import { revealConnections } from './hidden-connections.js';
+import { joinInterceptors } from './interceptor-chain.js';
 import { responseChecks, type MAuthResponseAuthenticationOptions } from './response-authentication.js';
 import { readSignedOrigins } from './signed-origins.js';
+import { isObject } from './signature-traces.js';
 import { readMaxStreamBytes, type MAuthSigningOptions } from './signing-options.js';
 import { signingAdapter, type SigningParts } from './signing-adapter.js';
 
@@ -29,6 +33,7 @@ interface Attachment {
 }
 
 const attachments = new WeakMap<object, Attachment>();
+const adapters = new WeakMap<object, SigningParts>();
 // Found again by another copy of this library too, so that a repeated request is not signed twice.
 const WRAPPED = Symbol.for('nestjs-mauth:wrapped-adapter');
 
@@ -44,6 +49,9 @@ export class MAuthAxiosInterceptor {
    * Requests that cannot be signed fail with `MAuthUnableToSignError`, code `body_consumed`, `body_too_large`,
    * `body_unsupported`, `body_unreadable`, `body_timeout`, `malformed_url`, `signing_failed` or one of the signer's;
    * nothing is sent.
+   *
+   * Neither errors nor responses show a signature when they are logged: `request` is a description, agents in `config`
+   * are stand-ins, and errors have no MAuth headers in `response.headers`. `config` can be sent again.
    *
    * With an `authenticator`, responses are authenticated where `authenticateResponses` or the request's own
    * `mauth: { authenticateResponse, expectAppUuid }` says so: the bytes as they were received, before anybody gets
@@ -78,10 +86,14 @@ export class MAuthAxiosInterceptor {
     const attached = attachments.get(axios);
     if (attached) return sameAttachment(attached, { signer, authenticator, options });
     const parts = { axios: bareAxios(axios), signer, isSigned, maxStreamBytes, responseChecks: checks };
-    const id = axios.interceptors.request.use((config) => wrapAdapter(config, parts));
+    const leave = joinInterceptors(axios, {
+      config: (config) => withSigning(config, parts),
+      response: (response) => cleanResponse(response),
+      error: (error) => cleanError(error),
+    });
     const detach = () => {
       if (attachments.get(axios)?.detach === detach) attachments.delete(axios);
-      axios.interceptors.request.eject(id);
+      leave();
     };
     attachments.set(axios, { signer, authenticator, options, detach });
     return detach;
@@ -100,20 +112,22 @@ function sameAttachment(attached: Attachment, other: Omit<Attachment, 'detach'>)
   );
 }
 
-/** Interceptors that run later may choose another adapter: that one is wrapped in its turn. */
-function wrapAdapter(config: RequestConfig, parts: SigningParts): RequestConfig {
-  let adapter = wrapped(config.adapter, parts);
-  return Object.defineProperty(config, 'adapter', {
-    configurable: true,
-    enumerable: true,
-    get: () => adapter,
-    set: (choice: AdapterChoice) => (adapter = wrapped(choice, parts)),
-  });
+/** The config with an adapter that signs, over whichever it has. */
+function withSigning(config: RequestConfig, parts: SigningParts): RequestConfig {
+  // axios says what is wrong with an interceptor that returns nothing.
+  if (!isObject(config)) return config;
+  revealConnections(config);
+  const adapter = wrapped(config.adapter, parts);
+  return Reflect.set(config, 'adapter', adapter) ? config : { ...config, adapter };
 }
 
 function wrapped(choice: AdapterChoice, parts: SigningParts): Adapter {
+  const known = typeof choice === 'function' ? adapters.get(choice) : undefined;
+  if (known === parts) return choice as Adapter;
   // The config of a request that is repeated has been wrapped before.
   const original =
     typeof choice === 'function' && WRAPPED in choice ? (choice[WRAPPED] as AdapterChoice) : choice;
-  return Object.assign(signingAdapter(original, parts), { [WRAPPED]: original });
+  const adapter = Object.assign(signingAdapter(original, parts), { [WRAPPED]: original });
+  adapters.set(adapter, parts);
+  return adapter;
 }

@@ -18,7 +18,8 @@ export type MAuthHttpOptions = HttpModuleOptions & MAuthSigningOptions & MAuthRe
  * With `http.authenticateResponses`, or `mauth: { authenticateResponse: true }` in the config of a request, only
  * authentic responses arrive; `getMAuthIdentity(response)` tells whose they are.
  *
- * Requests that cannot be signed fail with `MAuthUnableToSignError`; nothing is sent. See `MAuthAxiosInterceptor`.
+ * Requests that cannot be signed fail with `MAuthUnableToSignError`; nothing is sent. Errors and responses may be
+ * logged: they show no signature. See `MAuthAxiosInterceptor`.
  *
  * @example
  * constructor(private readonly http: MAuthHttpService) {}

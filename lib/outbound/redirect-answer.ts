@@ -25,9 +25,9 @@ export function discard({ data }: AxiosResponse): void {
 }
 
 /** Notes the URL that the answer came from where follow-redirects does; Node's own transport does not. */
-export function arrivedFrom(url: string, response: AxiosResponse): AxiosResponse {
+export function arrivedFrom(url: string | undefined, response: AxiosResponse): AxiosResponse {
   const message = (response.request as { res?: { responseUrl?: string } } | undefined)?.res;
-  if (message) message.responseUrl ??= url;
+  if (message && url !== undefined && URL.canParse(url)) message.responseUrl ??= url;
   return response;
 }
 

@@ -1,6 +1,7 @@
 import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type RequestConfig } from './axios-types.js';
 import { type BareAxios } from './bare-axios.js';
+import { kindOfError } from './error-in-words.js';
 
 // What the URL parser would drop or take for the start of a fragment, if a `paramsSerializer` left it unescaped.
 const UNSAFE = /[\0-\x20#\x7f]/g;
@@ -14,11 +15,12 @@ const UNSAFE = /[\0-\x20#\x7f]/g;
 export function requestUrl(config: RequestConfig, axios: BareAxios): URL {
   try {
     return settledUrl(config, axios);
-  } catch (cause) {
+  } catch (error) {
+    // Without its cause, which holds the URL with the query.
     throw new MAuthUnableToSignError(
       'malformed_url',
-      'The request has no valid absolute URL; check `url`, `baseURL`, `params` and `paramsSerializer`.',
-      { cause },
+      `The request has no valid absolute URL (${kindOfError(error)}); check \`url\`, \`baseURL\`, \`params\` and ` +
+        '`paramsSerializer`.',
     );
   }
 }

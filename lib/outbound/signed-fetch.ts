@@ -1,13 +1,13 @@
-import { MAuthUnableToSignError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { cleanError } from './clean-outcome.js';
 import { fetchBody, type FetchBody } from './fetch-body.js';
 import { withoutMAuth } from './header-fields.js';
+import { requestSignature, type RequestSigner } from './request-signature.js';
 import { becomesGet, CREDENTIALS } from './redirect-rules.js';
 import { readSignedOrigins } from './signed-origins.js';
 import { readMaxStreamBytes, type MAuthSigningOptions } from './signing-options.js';
 
 type Fetch = typeof globalThis.fetch;
-type Signer = Pick<MAuthSigner, 'signRequest'>;
 
 /** One request of a chain: the first, or one that a redirect has led to. */
 interface FetchHop {
@@ -41,7 +41,8 @@ const CARRIED = [
  * has it, a stream is not sent again after a redirect.
  *
  * What cannot be signed rejects with `MAuthUnableToSignError`, code `body_too_large`, `body_unsupported`,
- * `body_unreadable`, `signing_failed` or one of the signer's; nothing is sent then. Other errors are those of fetch.
+ * `body_unreadable`, `signing_failed` or one of the signer's; nothing is sent then. Other errors are those of fetch,
+ * without anything in them that would show a signature.
  *
  * @param fetch the built-in one, or another that behaves like it
  * @throws MAuthConfigurationError when an option is wrong
@@ -57,7 +58,7 @@ export function signedFetch(
 ): typeof globalThis.fetch {
   const isSigned = readSignedOrigins(signedOrigins);
   const maxBytes = readMaxStreamBytes(maxStreamBytes);
-  return async (input, init) => {
+  const send: Fetch = async (input, init) => {
     const url = requestedUrl(input);
     if (!url || !/^https?:$/.test(url.protocol)) return fetch(input, init);
     const given = init?.headers ?? (input instanceof Request ? input.headers : undefined);
@@ -70,6 +71,10 @@ export function signedFetch(
     const { request, body } = await fetchBody(input, { ...init, headers }, { maxBytes, signal });
     return new SignedFetching(fetch, signer, request, { ...init, signal }).run(body);
   };
+  return (input, init) =>
+    send(input, init).catch((error: unknown) => {
+      throw cleanError(error);
+    });
 }
 
 /** Undefined where fetch has to say what is wrong with it. */
@@ -82,7 +87,7 @@ function requestedUrl(input: unknown): URL | undefined {
 class SignedFetching {
   constructor(
     private readonly fetch: Fetch,
-    private readonly signer: Signer,
+    private readonly signer: RequestSigner,
     private readonly request: Request,
     private readonly init: RequestInit,
   ) {}
@@ -105,7 +110,9 @@ class SignedFetching {
     const { url, method, body } = hop;
     const headers = new Headers(hop.headers);
     if (hop.signed) {
-      for (const [name, value] of Object.entries(await this.#signature(hop))) headers.set(name, value);
+      const signed = { method, url: url.pathname + url.search, body: body.bytes };
+      const signature = await requestSignature(this.signer, signed);
+      for (const [name, value] of Object.entries(signature)) headers.set(name, value);
     }
     const carried = Object.fromEntries(CARRIED.map((name) => [name, this.request[name]]));
     return this.fetch(url.origin + url.pathname + url.search, {
@@ -116,17 +123,6 @@ class SignedFetching {
       body: body.bytes.length > 0 ? new Uint8Array(body.bytes) : undefined,
       redirect,
     });
-  }
-
-  async #signature({ url, method, body }: FetchHop): Promise<Record<string, string>> {
-    try {
-      return await this.signer.signRequest({ method, url: url.pathname + url.search, body: body.bytes });
-    } catch (cause) {
-      if (cause instanceof MAuthUnableToSignError) throw cause;
-      throw new MAuthUnableToSignError('signing_failed', 'The request could not be signed; see the cause.', {
-        cause,
-      });
-    }
   }
 }
 

@@ -1,5 +1,4 @@
-import { MAuthUnableToAuthenticateError, MAuthUnableToSignError } from '../mauth.errors.js';
-import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import {
   type Adapter,
   type AdapterChoice,
@@ -8,6 +7,8 @@ import {
   type RequestConfig,
 } from './axios-types.js';
 import { type BareAxios } from './bare-axios.js';
+import { cleanError, cleanResponse } from './clean-outcome.js';
+import { causeInWords } from './error-in-words.js';
 import { RequestDeadline } from './request-deadline.js';
 import { framed, withContentType, withoutMAuth } from './header-fields.js';
 import { followsRedirects, withoutRedirects } from './own-redirects.js';
@@ -20,9 +21,11 @@ import {
   tooManyRedirects,
   type Answer,
 } from './redirect-answer.js';
+import { revealConnections } from './hidden-connections.js';
 import { type Hop } from './hop.js';
 import { nextHop } from './redirection.js';
 import { bodyAtHand, readBody, type RequestBody } from './request-body.js';
+import { requestSignature, type RequestSigner } from './request-signature.js';
 import { credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
 import {
   AS_RECEIVED,
@@ -37,7 +40,7 @@ import { type SignedOrigins } from './signed-origins.js';
 /** What a signing adapter works with. */
 export interface SigningParts {
   readonly axios: BareAxios;
-  readonly signer: Pick<MAuthSigner, 'signRequest'>;
+  readonly signer: RequestSigner;
   readonly isSigned: SignedOrigins;
   /** Largest stream, Blob or form, in bytes. */
   readonly maxStreamBytes: number;
@@ -53,26 +56,13 @@ const MAX_REDIRECTS = 21;
  */
 export function signingAdapter(choice: AdapterChoice, parts: SigningParts): Adapter {
   return async (config) => {
+    revealConnections(config);
     try {
-      return restore(await new SignedExchange(choice, config, parts).run(), config);
+      return cleanResponse(await new SignedExchange(choice, config, parts).run(), config);
     } catch (error) {
-      throw restoreError(error, config);
+      throw cleanError(error, config);
     }
   };
-}
-
-/** A repeated request must start from the caller's config, not from the one that went to the adapter. */
-function restore(response: AxiosResponse, config: RequestConfig): AxiosResponse {
-  response.config = config;
-  return response;
-}
-
-function restoreError(error: unknown, config: RequestConfig): unknown {
-  if (typeof error !== 'object' || error === null) return error;
-  const { response } = error as { response?: AxiosResponse };
-  if ('config' in error) Reflect.set(error, 'config', config);
-  if (response) restore(response, config);
-  return error;
 }
 
 /** axios tells so by an error that names the response: its status and headers are nobody's word. */
@@ -80,7 +70,7 @@ function cutShort({ status }: AxiosResponse, cause: object): MAuthUnableToAuthen
   return new MAuthUnableToAuthenticateError(
     'body_unavailable',
     `The response (status ${status}) could not be authenticated: its body was cut short.`,
-    { cause },
+    { cause: causeInWords(cause) },
   );
 }
 
@@ -145,7 +135,7 @@ class SignedExchange {
       const attempt = await this.#attempt(hop, body);
       const answer = await this.#exchange(attempt);
       const location = redirectLocation(answer.response);
-      if (location === undefined) return arrivedFrom(attempt.url as string, await this.#judged(answer));
+      if (location === undefined) return this.#judged(answer);
       discard(answer.response);
       if (followed >= limit) throw tooManyRedirects(answer);
       try {
@@ -165,9 +155,10 @@ class SignedExchange {
     // Refusing redirects makes axios build the error that may be needed.
     config.validateStatus = (status) => !isRedirectStatus(status) && (!validate || validate(status));
     try {
-      return { response: await this.parts.axios.send(config) };
+      return { response: arrivedFrom(config.url, await this.parts.axios.send(config)) };
     } catch (error) {
       const response = (error as { response?: AxiosResponse } | undefined)?.response;
+      if (response) arrivedFrom(config.url, response);
       if (!response || !(this.#check || isRedirectStatus(response.status))) throw error;
       return { response, refusal: error as object };
     }
@@ -199,7 +190,11 @@ class SignedExchange {
     const sent = hop.withBody ? body : undefined;
     const bytes = sent?.bytes ?? Buffer.alloc(0);
     const headers = framed(withoutMAuth(hop.headers), bytes);
-    if (hop.signed) Object.assign(headers, await this.#signature(hop, bytes));
+    if (hop.signed) {
+      const { method, url } = hop;
+      const signed = { method, url: requestTarget(url), body: bytes };
+      Object.assign(headers, await requestSignature(this.parts.signer, signed));
+    }
     const { timeout, timeoutErrorMessage } = this.#deadline.rest();
     return this.#hopConfig({
       url: hop.url.origin + requestTarget(hop.url),
@@ -222,17 +217,5 @@ class SignedExchange {
     if (!this.#check) return { ...this.config, ...done, ...changes };
     const headers = withEncodingFor(this.choice, changes.headers ?? {}) as RequestConfig['headers'];
     return { ...this.config, ...done, ...changes, ...AS_RECEIVED, headers };
-  }
-
-  async #signature({ method, url }: Hop, body: Buffer): Promise<Record<string, string>> {
-    try {
-      return await this.parts.signer.signRequest({ method, url: requestTarget(url), body });
-    } catch (cause) {
-      if (cause instanceof MAuthUnableToSignError) throw cause;
-      const message = cause instanceof Error ? cause.message : 'the signer failed';
-      throw new MAuthUnableToSignError('signing_failed', `The request could not be signed: ${message}`, {
-        cause,
-      });
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { MAuthUnableToSignError } from '../mauth.errors.js';
+import { causeInWords } from './error-in-words.js';
 
 /** A stream of Node: a Readable, or one of the older kind that only knows how to be piped. */
 export type NodeStream = NodeJS.ReadableStream & {
@@ -43,7 +44,7 @@ export async function streamBytes(stream: NodeStream | ReadableStream, limits: R
     throw new MAuthUnableToSignError(
       'body_unreadable',
       'The stream that is the body failed before its end.',
-      { cause },
+      { cause: causeInWords(cause) },
     );
   } finally {
     limits.signal.removeEventListener('abort', stop);

@@ -1,0 +1,120 @@
+import { detachedBody } from './detached-body.js';
+import { errorInWords } from './error-in-words.js';
+import { isMAuthHeader } from './header-fields.js';
+import { hideConnections } from './hidden-connections.js';
+import { describedRequest } from './sent-request.js';
+import { isError, isObject, mayShowSignature, readProperty, withoutSignatures } from './signature-traces.js';
+
+/*
+ * Errors end in logs, and so do responses. For five minutes a signature is as good as the request that it was made
+ * for, so nothing that leaves us leads to one: not the request of Node or fetch, not its headers, its socket, its
+ * agent, nor what an adapter of the caller's own has noted.
+ */
+
+/** What is looked at of axios' config and response; `signedFetch`, which serves without axios, cleans its errors, too. */
+interface Config {
+  readonly headers?: unknown;
+}
+interface ResponseOf<C extends Config> {
+  config: C;
+  request?: unknown;
+  data: unknown;
+  readonly headers: unknown;
+}
+
+const REMOVED = '[removed: it may hold a MAuth signature]';
+
+/**
+ * The response with what its caller needs, and nothing that leads to a signature of the request.
+ *
+ * @param config of the caller: a repeated request must start from that one, and not from the one that was signed
+ */
+export function cleanResponse<C extends Config, R extends ResponseOf<C>>(response: R, config?: C): R {
+  if (!isObject(response)) return response;
+  if (config) response.config = config;
+  if (isObject(response.config)) cleanConfig(response.config);
+  if (response.request) response.request = describedRequest(response.request);
+  response.data = detachedBody(response.data, (error) => cleanError(error, config));
+  return response;
+}
+
+/** The config without MAuth headers, and with stand-ins for its agents. */
+export function cleanConfig(config: Config): void {
+  removeMAuthHeaders(config.headers);
+  hideConnections(config);
+}
+
+/**
+ * The error itself, as long as it can be changed: with `config`, a description for its `request`, and its response,
+ * its causes and everything else cleaned in their turn.
+ *
+ * @param config of the caller, for errors of axios
+ */
+export function cleanError(error: unknown, config?: Config): unknown {
+  return new ErrorCleaning().clean(error, config);
+}
+
+class ErrorCleaning {
+  readonly #seen = new Map<object, unknown>();
+
+  clean(error: unknown, config?: Config): unknown {
+    if (typeof error === 'string') return withoutSignatures(error);
+    if (!isObject(error)) return error;
+    if (this.#seen.has(error)) return this.#seen.get(error);
+    this.#seen.set(error, error);
+    for (const name of Reflect.ownKeys(error)) {
+      const value = readProperty(error, name);
+      const cleaned = this.#cleanedProperty(name, value, config);
+      if (cleaned === value || replaceProperty(error, name, cleaned)) continue;
+      // What cannot be changed is not passed on.
+      const substitute = errorInWords(error);
+      this.#seen.set(error, substitute);
+      return substitute;
+    }
+    return error;
+  }
+
+  #cleanedProperty(name: PropertyKey, value: unknown, config: Config | undefined): unknown {
+    if (typeof value === 'string') return withoutSignatures(value);
+    if (!isObject(value)) return value;
+    if (isError(value)) return this.clean(value);
+    if (name === 'config') return this.#config(value, config);
+    if (name === 'request') return describedRequest(value);
+    if (name === 'response' && isAxiosResponse(value)) return this.#response(value, config);
+    if (name === 'errors' && Array.isArray(value)) return this.#all(value);
+    return typeof value === 'object' && mayShowSignature(value) ? REMOVED : value;
+  }
+
+  #all(errors: unknown[]): unknown[] {
+    const cleaned = errors.map((error) => this.#cleanedProperty('', error, undefined));
+    return cleaned.every((error, index) => error === errors[index]) ? errors : cleaned;
+  }
+
+  #config(found: Config, config: Config | undefined): Config {
+    cleanConfig(config ?? found);
+    return config ?? found;
+  }
+
+  #response(response: ResponseOf<Config>, config: Config | undefined): ResponseOf<Config> {
+    // The signature of the response, too: whoever is to verify it by hand has to accept its status.
+    removeMAuthHeaders(response.headers);
+    return cleanResponse(response, config);
+  }
+}
+
+function isAxiosResponse(value: object): value is ResponseOf<Config> {
+  return 'status' in value && 'headers' in value && 'config' in value;
+}
+
+function removeMAuthHeaders(headers: unknown): void {
+  if (!isObject(headers)) return;
+  for (const name of Object.keys(headers)) {
+    if (isMAuthHeader(name)) Reflect.deleteProperty(headers, name);
+  }
+}
+
+function replaceProperty(object: object, name: PropertyKey, value: unknown): boolean {
+  const { enumerable } = Reflect.getOwnPropertyDescriptor(object, name) ?? {};
+  const descriptor = { value, enumerable, writable: true, configurable: true };
+  return Reflect.defineProperty(object, name, descriptor) || Reflect.set(object, name, value);
+}
