@@ -39,7 +39,7 @@ export class ExpressPlatform implements InboundPlatform {
     });
     if (!entry.admit) return;
     const admit = entry.admit.bind(entry);
-    this.#keepPlaceForCors();
+    this.#keepPlaceInFront();
     this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
       passDoor(admit(new Exchange(request, response)), next, next),
     );
@@ -88,10 +88,11 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   /**
-   * Preflight requests are not signed, so `app.enableCors()` belongs in front of the door, but it is called when the
-   * door is there already. On Fastify the adapter itself keeps a place in front.
+   * Preflight requests are not signed, so `app.enableCors()` belongs in front of the door, and so do the headers of
+   * `app.useSecurityHeaders()`. They are called when the door is there already. On Fastify the adapter itself keeps a
+   * place in front.
    */
-  #keepPlaceForCors(): void {
+  #keepPlaceInFront(): void {
     const adapter = this.#adapter;
     const place: Middleware[] = [];
     adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
@@ -101,9 +102,13 @@ export class ExpressPlatform implements InboundPlatform {
       )(),
     );
     const inPlace = Object.create(adapter, {
-      use: { value: (cors: Middleware) => place.push(cors) },
+      use: { value: (middleware: Middleware) => place.push(middleware) },
     }) as HttpServer;
     adapter.enableCors = adapter.enableCors.bind(inPlace);
+    // Nest 12 alone has it: for `app.useSecurityHeaders()` and `app.enableCsrfProtection()`.
+    const { registerSecurityHook } = adapter as { registerSecurityHook?: (hook: unknown) => unknown };
+    if (registerSecurityHook)
+      Object.assign(adapter, { registerSecurityHook: registerSecurityHook.bind(inPlace) });
   }
 }
 

@@ -1,4 +1,5 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import { objectNotes } from '../authentication/object-notes.js';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
 import { sentTarget, type MountedRequest } from './sent-target.js';
@@ -28,6 +29,8 @@ class FastifyExchange extends Exchange {
 
 /** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
 export class FastifyHooks implements RequestReading {
+  readonly #replies = objectNotes<IncomingMessage, Reply>();
+
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
   addHooks(instance: HookedInstance, entry: InboundEntry) {
     const enter = (
@@ -41,10 +44,30 @@ export class FastifyHooks implements RequestReading {
       if (entry.admit) passDoor(entry.admit(new FastifyExchange(request, response, reply)), done, done);
       else done();
     };
+    if (entry.admit) this.#noteReplies(instance);
     instance.addHook('onRequest', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply));
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply, true));
-    return (request: IncomingMessage, response: ServerResponse, next: Done) => enter(request, response, next);
+    return (request: IncomingMessage, response: ServerResponse, next: Done) =>
+      enter(request, response, next, this.#replies.get(request));
+  }
+
+  /**
+   * A middleware is given Node's response, without the headers that hooks have set on Fastify's reply. It runs in a hook
+   * that is older than any that can be added now, so this hook is put in front of those. Where Fastify keeps them
+   * otherwise, refusals do without those headers.
+   */
+  #noteReplies(instance: object): void {
+    const key = Object.getOwnPropertySymbols(instance).find(
+      ({ description }) => description === 'fastify.hooks',
+    );
+    const hooks = key && (instance as Record<symbol, { onRequest?: unknown } | undefined>)[key]?.onRequest;
+    if (!Array.isArray(hooks)) return;
+    const note: Hook = ({ raw }, reply, done) => {
+      if (!this.#replies.get(raw)) this.#replies.set(raw, reply);
+      done();
+    };
+    hooks.unshift(note);
   }
 
   sentTarget(request: MountedRequest): string {

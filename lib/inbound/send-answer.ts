@@ -7,6 +7,8 @@ export function sendAnswer(exchange: Exchange, { status, headers, body }: Answer
   if (response.headersSent || response.destroyed) return;
   const content = Buffer.from(JSON.stringify(body));
   response.statusCode = status;
+  // Express sets it before anything of the application runs that could take it away.
+  response.removeHeader('x-powered-by');
   for (const [name, value] of Object.entries({ ...exchange.pendingHeaders(), ...headers })) {
     if (value !== undefined) response.setHeader(name, value);
   }
