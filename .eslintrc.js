@@ -7,7 +7,7 @@ const NO_AXIOS = {
   regex: '^axios(/|$)',
   allowTypeImports: true,
   message:
-    'CommonJS code beside an ES-module-only @nestjs/axios loads two copies of axios: take the instance from HttpModule.',
+    'CommonJS code beside an ES-module-only @nestjs/axios loads two copies of axios: take the instance from HttpService.',
 };
 const NEST_ROOTS = {
   group: ['@nestjs/*/*'],

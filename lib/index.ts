@@ -1,3 +1,4 @@
+import './nest-packages.js';
 export * from './core.js';
 export { type AppNotAllowed, type InboundFailure } from './inbound/inbound-failure.js';
 export { type BodyFailure, type BodyFailureCode } from './inbound/inbound-outcome.js';

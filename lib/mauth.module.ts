@@ -43,7 +43,8 @@ import {
   type MAuthProtection,
 } from './mauth.module-options.js';
 import { type MAuthSettings } from './mauth.options.js';
-import { MAUTH_HTTP_OPTIONS, mauthHttpImports, mauthHttpProvider } from './outbound/mauth-http.provider.js';
+import { AbsentHttpServiceCheck } from './outbound/absent-http.service.js';
+import { MAUTH_HTTP_OPTIONS, mauthHttpProvider } from './outbound/mauth-http.provider.js';
 import { MAuthHttpService } from './outbound/mauth-http.service.js';
 import { MAuthSigner } from './signing/mauth-signer.js';
 
@@ -137,11 +138,12 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
   return {
     module: MAuthModule,
     global: isGlobal,
-    imports: [...imports, DiscoveryModule, ...mauthHttpImports()],
+    imports: [...imports, DiscoveryModule],
     providers: [
       ...configuration,
       ...CORE_PROVIDERS,
       mauthHttpProvider,
+      AbsentHttpServiceCheck,
       { provide: MAUTH_PROTECT, useValue: protect },
       {
         provide: MAUTH_INBOUND_AUTHENTICATOR,

@@ -3,11 +3,7 @@ import { Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import axios from 'axios';
 import { firstValueFrom } from 'rxjs';
-import {
-  MAUTH_HTTP_OPTIONS,
-  mauthHttpImports,
-  mauthHttpProvider,
-} from '../../lib/outbound/mauth-http.provider.js';
+import { MAUTH_HTTP_OPTIONS, mauthHttpProvider } from '../../lib/outbound/mauth-http.provider.js';
 import { MAuthHttpService, type MAuthHttpOptions } from '../../lib/outbound/mauth-http.service.js';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
@@ -41,7 +37,6 @@ class OutboundModule {}
 async function compile(http: MAuthHttpOptions | undefined): Promise<Studies> {
   const outbound: DynamicModule = {
     module: OutboundModule,
-    imports: mauthHttpImports(),
     providers: [
       { provide: MAUTH_HTTP_OPTIONS, useFactory: async () => http },
       {

@@ -36,15 +36,52 @@ server.listen(0, '127.0.0.1', async () => {
 });
 `;
 
+const FUNCTION = `
+process.env.APP_UUID = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
+process.env.MAUTH_URL = 'https://mauth.example.com';
+process.env.PRIVATE_KEY = process.getBuiltinModule('node:crypto').generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+}).privateKey;
+const event = { version: '2.0', rawPath: '/', rawQueryString: '', headers: {}, requestContext: { http: { method: 'GET', path: '/' } } };
+withMAuth(() => 'open')(event, {}).then(({ statusCode }) => console.log(statusCode));
+`;
+
 describe('without any Nest package', () => {
   const consumer = new Consumer();
-  beforeAll(() => consumer.install('--omit=peer', tarball));
+  beforeAll(() => consumer.install(tarball));
   afterAll(() => consumer.remove());
 
-  it('installs neither Nest nor axios', () => {
+  it('installs neither Nest nor axios, nor does the install after that', () => {
     const installed = (name: string) => existsSync(join(consumer.folder, 'node_modules', name));
-    expect(installed('nestjs-mauth')).toBe(true);
-    expect(['@nestjs', 'axios', 'rxjs', 'reflect-metadata'].filter(installed)).toEqual([]);
+    const peers = ['@nestjs', 'axios', 'rxjs', 'reflect-metadata', '@aws-sdk'];
+    expect([installed('nestjs-mauth'), peers.filter(installed)]).toEqual([true, []]);
+    consumer.install('ms');
+    expect([installed('ms'), peers.filter(installed)]).toEqual([true, []]);
+  });
+
+  it('says in CommonJS what to install, and what to import instead', () => {
+    consumer.write('main.cjs', "require('nestjs-mauth');");
+    expect(() => consumer.node('main.cjs')).toThrow(
+      /MAuthConfigurationError: nestjs-mauth needs @nestjs\/common, @nestjs\/core, reflect-metadata, rxjs, and cannot find them: npm install @nestjs\/common @nestjs\/core reflect-metadata rxjs\. Without Nest import 'nestjs-mauth\/core'/,
+    );
+  });
+
+  // All that is imported is looked for before any of it runs, so that nothing of ours can add to this.
+  it("has Node's own word for what is missing among ES modules", () => {
+    consumer.write('main.mjs', "import 'nestjs-mauth';");
+    expect(() => consumer.node('main.mjs')).toThrow(
+      /Cannot find package '@nestjs\/common' imported from .*nestjs-mauth/,
+    );
+  });
+
+  it.each([
+    ['CommonJS', 'function.cjs', `const { withMAuth } = require('nestjs-mauth/lambda');`],
+    ['ES modules', 'function.mjs', `import { withMAuth } from 'nestjs-mauth/lambda';`],
+  ])('a Lambda function refuses what is not signed, as %s', (_format, file, imports) => {
+    consumer.write(file, imports + FUNCTION);
+    expect(consumer.node(file)).toMatch(/^401$/m);
   });
 
   it.each([
