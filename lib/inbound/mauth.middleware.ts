@@ -8,8 +8,7 @@ import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
 import { passDoor } from './platform.js';
 import { sentTarget } from './sent-target.js';
 
-type Next = (error?: unknown) => void;
-type Use = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
+type Use = MAuthMiddleware['use'];
 
 /**
  * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
@@ -52,7 +51,7 @@ export class MAuthMiddleware implements NestMiddleware {
   }
 
   /** Calls `next` for requests that may pass; answers all others itself. */
-  use(request: IncomingMessage, response: ServerResponse, next: Next): void {
+  use(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
     const exchange = new Exchange(nodeRequest(request), response);
     passDoor(this.authenticator.admits(exchange, sentTarget(request)), next, next);
   }
