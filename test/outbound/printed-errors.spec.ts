@@ -1,3 +1,4 @@
+import { HttpService } from '@nestjs/axios';
 import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { Agent } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
@@ -155,13 +156,8 @@ function attached(config: AxiosRequestConfig = {}): AxiosInstance {
 
 /** The same through Nest's service. */
 function service(config: AxiosRequestConfig = {}): Pick<AxiosInstance, 'request'> {
-  const base = axios.create();
-  const http = createMAuthHttpService(
-    base as never,
-    signer,
-    { baseURL: server.origin, ...config },
-    authenticator,
-  );
+  const options = { baseURL: server.origin, ...config };
+  const http = createMAuthHttpService({ HttpService }, signer, options, authenticator);
   return {
     request: ((one: AxiosRequestConfig) =>
       firstValueFrom(http.request(one as never))) as AxiosInstance['request'],
