@@ -12,6 +12,7 @@ import { type MAuthSettings } from './mauth.options.js';
 import { resolveSettings } from './mauth.settings.js';
 import { type MAuthHttpOptions } from './outbound/mauth-http.service.js';
 import { MAuthSigner } from './signing/mauth-signer.js';
+import { ownProperties, ownProperty } from './protocol/own-properties.js';
 
 /** What the options of the module come down to. The private key is in the signer, and nowhere else. */
 export interface MAuthConfiguration {
@@ -44,15 +45,17 @@ export async function configure(options: MAuthFactoryOptions): Promise<MAuthConf
         '`useExisting`, not in what they return; move it there.',
     );
   }
-  const settings = resolveSettings({ ...options, logger: options?.logger ?? new Logger('MAuth') });
+  const http = ownProperty(options, 'http');
+  const logger = ownProperty(options, 'logger') ?? new Logger('MAuth');
+  const settings = resolveSettings({ ...options, logger });
   const signer = new MAuthSigner(options);
   await signer.ready();
-  checkResponseAuthentication(options.http, settings);
-  return Object.freeze({ settings, signer, http: options.http });
+  checkResponseAuthentication(http, settings);
+  return Object.freeze({ settings, signer, http });
 }
 
 function checkResponseAuthentication(http: MAuthHttpOptions | undefined, settings: MAuthSettings): void {
-  if (!http?.authenticateResponses && !http?.expectAppUuid) return;
+  if (!ownProperty(http, 'authenticateResponses') && !ownProperty(http, 'expectAppUuid')) return;
   if (settings.mauthUrl || settings.findPublicKey) return;
   throw new MAuthConfigurationError(
     'Responses are to be authenticated (`http.authenticateResponses`), but there is nobody to ask for public keys: ' +
@@ -65,7 +68,13 @@ type Extras = Required<Omit<MAuthModuleExtras, 'exempt'>> & { readonly exempt: E
 
 /** @throws MAuthConfigurationError that names the option and the remedy */
 export function resolveExtras(extras: MAuthModuleExtras): Extras {
-  const { isGlobal = true, protect = 'decorated', exempt, guard = MAuthGuard, imports = [] } = extras;
+  const {
+    isGlobal = true,
+    protect = 'decorated',
+    exempt,
+    guard = MAuthGuard,
+    imports = [],
+  } = ownProperties(extras);
   if (typeof isGlobal !== 'boolean') throw wrong('isGlobal', 'must be true or false.');
   if (!PROTECTIONS.includes(protect)) throw wrong('protect', 'must be decorated, routes or everything.');
   if (!isMAuthGuard(guard)) throw wrong('guard', 'must be a class that extends MAuthGuard.');
@@ -74,12 +83,12 @@ export function resolveExtras(extras: MAuthModuleExtras): Extras {
 
 /** @throws MAuthConfigurationError unless there is exactly one source of options, or when they replace the guard */
 export function checkSources(options: MAuthModuleAsyncOptions): void {
-  if (!options || SOURCES.filter((source) => options[source]).length !== 1) {
+  if (!options || SOURCES.filter((source) => ownProperty(options, source)).length !== 1) {
     throw new MAuthConfigurationError(
       'MAuthModule.forRootAsync() needs exactly one of `useFactory`, `useClass` and `useExisting`.',
     );
   }
-  const { extraProviders = [] } = options;
+  const { extraProviders = [] } = ownProperties(options);
   if (extraProviders.some((provider) => 'provide' in provider && provider.provide === MAuthGuard)) {
     throw wrong(
       'extraProviders',

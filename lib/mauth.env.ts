@@ -3,6 +3,7 @@ import { MAuthConfigurationError } from './mauth.errors.js';
 import { type MAuthOptions } from './mauth.options.js';
 import { isApiVersion, isServiceUrl, parseSignVersions } from './mauth.settings.js';
 import { ENVIRONMENT, RUBY_SIGN_VERSIONS } from './mauth.env-names.js';
+import { ownProperty } from './protocol/own-properties.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -87,7 +88,7 @@ function firstSet(env: Environment, names: readonly string[]): string | undefine
 }
 
 function textOf(env: Environment, name: string): string {
-  return env[name]?.trim() ?? '';
+  return ownProperty(env, name)?.trim() ?? '';
 }
 
 function rubySignVersions(env: Environment): 'v1' | 'v2' | 'v1,v2' | undefined {

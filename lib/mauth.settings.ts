@@ -12,6 +12,7 @@ import {
   type MAuthSignVersions,
 } from './mauth.options.js';
 import { isAppUuid } from './protocol/app-uuid.js';
+import { ownProperties, ownProperty } from './protocol/own-properties.js';
 
 const MEBIBYTE = 1024 * 1024;
 const SIGN_VERSIONS: Readonly<Record<string, MAuthSignVersions>> = {
@@ -45,9 +46,11 @@ export function isApiVersion(value: unknown): value is string {
  * @throws MAuthConfigurationError that names the option, its environment variables, and what it accepts
  */
 export function resolveSettings(options: MAuthOptions): MAuthSettings {
-  const result = v.safeParse(SCHEMA, options ?? {});
+  const result = v.safeParse(SCHEMA, written(options ?? {}));
   if (!result.success) throw new MAuthConfigurationError(result.issues.map(explain).join(' '));
-  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, http: _http, ...rest } = result.output;
+  const settings = ownProperties(result.output);
+  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, http: _http, ...others } = settings;
+  const rest = ownProperties(others);
   if (privateKey && privateKeyFile)
     throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
   // In remote mode the MAuth service is asked even where `findPublicKey` is set, and what it is asked must be signed.
@@ -64,7 +67,7 @@ export function resolveSettings(options: MAuthOptions): MAuthSettings {
   if (!privateKey && !privateKeyFile && rest.responses.sign) {
     throw wrong('privateKey', 'or `privateKeyFile` is required for `responses.sign`; set one of them.');
   }
-  return frozen({ ...rest, mauthUrl: rest.mauthUrl?.replace(/\/+$/, '') });
+  return frozen(rest);
 }
 
 const optionalText = v.optional(v.string('must be text.'));
@@ -84,9 +87,7 @@ function whole(byDefault: number, least: number, most = Number.MAX_SAFE_INTEGER)
 
 const methods = <T>(...names: string[]) =>
   v.custom<T>(
-    (value) =>
-      isObject(value) &&
-      names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function'),
+    (value) => isObject(value) && names.every((name) => typeof ownProperty(value, name) === 'function'),
     `must be an object with the methods ${names.join(', ')}.`,
   );
 
@@ -182,6 +183,24 @@ const SCHEMA = v.strictObject({
   http: v.optional(v.unknown()),
 });
 
+// What a schema need not have, such as `fallback`, valibot looks for all the same.
+withoutPrototype(SCHEMA);
+
+function withoutPrototype(schema: object): void {
+  if (Object.getPrototypeOf(schema) === Object.prototype) Object.setPrototypeOf(schema, null);
+  for (const part of Object.values(schema)) if (isObject(part)) withoutPrototype(part);
+}
+
+/** The options as they were written, and those in groups as well. */
+function written(options: unknown): unknown {
+  if (!isObject(options)) return options;
+  const all = ownProperties(options) as Record<string, unknown>;
+  for (const group of GROUPS) if (isObject(all[group])) all[group] = ownProperties(all[group]);
+  return all;
+}
+
+const GROUPS = ['apps', 'keys', 'service', 'body', 'replayProtection', 'responses'];
+
 function explain(issue: v.BaseIssue<unknown>): string {
   const path = v.getDotPath(issue);
   if (path === null) return 'The options of MAuth must be an object.';
@@ -217,19 +236,24 @@ function frozen({
   responses,
   apps,
   replayProtection,
+  mauthUrl,
+  requestTarget,
+  findPublicKey,
   ...rest
 }: Checked): MAuthSettings {
+  // Each of them is there, also one that is not set, so that none is looked for elsewhere.
   return Object.freeze({
     ...rest,
+    mauthUrl: mauthUrl?.replace(/\/+$/, ''),
+    requestTarget,
+    findPublicKey,
     logger,
     now,
     pathPolicy: pathPolicy ?? 'strict',
     isPathPolicySet: pathPolicy !== undefined,
     keys: Object.freeze(withHidden('secondLevel', keys)),
     service: Object.freeze(withHidden('agent', service)),
-    ...(replayProtection && {
-      replayProtection: Object.freeze(withHidden('store', replayProtection)),
-    }),
+    replayProtection: replayProtection && Object.freeze(withHidden('store', replayProtection)),
     body: Object.freeze(body),
     responses: Object.freeze(responses),
     apps: Object.freeze(apps),
@@ -238,5 +262,6 @@ function frozen({
 
 /** An agent or a store may hold credentials, and settings are made to be shown. */
 function withHidden<T extends object>(name: keyof T, options: T): T {
-  return Object.defineProperty({ ...options }, name, { value: options[name], enumerable: false });
+  const value = ownProperty(options, name);
+  return Object.defineProperty({ ...options }, name, ownProperties({ value, enumerable: false }));
 }

@@ -1,3 +1,5 @@
+import { ownProperty } from '../protocol/own-properties.js';
+
 /** A value that is at hand, or a promise of it: what is at hand costs no turn of the event loop. */
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -10,7 +12,7 @@ export function andThen<T, R>(value: MaybePromise<T>, next: (value: T) => MaybeP
   return isPromise(value) ? value.then(next) : next(value);
 }
 
-/** By what it can do: a library may have put a class of its own in the place of `Promise`. */
+/** By what its class can do: a library may have put one of its own in the place of `Promise`. */
 export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
-  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
+  return typeof ownProperty(value as { then?: unknown } | undefined, 'then') === 'function';
 }

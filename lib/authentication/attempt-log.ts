@@ -1,6 +1,6 @@
 import { type MAuthSettings } from '../mauth.options.js';
 import { HEADERS } from '../protocol/headers.js';
-import { type MAuthVersion, type MessageHead } from '../protocol/string-to-sign.js';
+import { StatusLine, type MAuthVersion, type MessageHead } from '../protocol/string-to-sign.js';
 import { type MAuthFailure } from './result.js';
 
 const NONE = '[none provided]';
@@ -39,7 +39,7 @@ export function logFailure(
 
 function subject(head: MessageHead | undefined): string {
   if (!head) return 'a malformed request';
-  return 'status' in head ? `response ${head.status}` : `${head.method} ${printable(head.path)}`;
+  return head instanceof StatusLine ? `response ${head.status}` : `${head.method} ${printable(head.path)}`;
 }
 
 /** Text of a request, fit for a log line: short, and every character beyond plain ASCII escaped. */

@@ -3,7 +3,7 @@ import { V1StringDigest, V2BodyDigest } from '../protocol/body-digest.js';
 import { toBytes } from '../protocol/byte-string.js';
 import { dialectQueries } from '../protocol/query-dialects.js';
 import { verifyV1Digest, verifyV2 } from '../protocol/signature.js';
-import { v1Closing, v1Opening, v2Text, type MessageHead } from '../protocol/string-to-sign.js';
+import { StatusLine, v1Closing, v1Opening, v2Text, type MessageHead } from '../protocol/string-to-sign.js';
 import { type Claim } from './claims.js';
 
 type BodyDigest = V1StringDigest | V2BodyDigest;
@@ -38,7 +38,7 @@ export class ClaimedMessage {
     if (version === 1) return verifyV1Digest(key, digest, signature);
     if (this.#holds(key, digest)) return true;
     return (
-      'query' in this.#head &&
+      !(this.#head instanceof StatusLine) &&
       dialectQueries(this.#head.query).some((query) => this.#holds(key, digest, query))
     );
   }

@@ -4,7 +4,7 @@ import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
 import { isMethod, RequestLine, splitTarget } from '../protocol/request-target.js';
-import { isStatus } from '../protocol/string-to-sign.js';
+import { isStatus, StatusLine } from '../protocol/string-to-sign.js';
 import { andThen, type MaybePromise } from './and-then.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
 import { readClaims } from './claims.js';
@@ -14,6 +14,7 @@ import { RemoteVerification } from './remote-verification.js';
 import { ReplayProtection } from './replay-protection.js';
 import { inauthentic, type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 /** The head of a request as it came off the wire. */
 export interface RequestHead {
@@ -64,7 +65,9 @@ export class MAuthAuthenticator {
   /** @internal */
   constructor(options: MAuthOptions | AuthenticatorParts);
   constructor(options: MAuthOptions | AuthenticatorParts) {
-    const { settings, keys, tickets } = 'settings' in options ? options : assembleParts(options);
+    const { settings, keys, tickets } = ownProperties(
+      isAssembled(options) ? options : assembleParts(options),
+    );
     this.#settings = settings;
     this.#keys = keys;
     this.#tickets = tickets;
@@ -77,15 +80,22 @@ export class MAuthAuthenticator {
    * 401 (inauthentic) or 503 (could not be decided), with a code for the log. With `replayProtection`, to ask about
    * one request twice is a replay.
    */
-  async authenticateRequest({ method, url, headers, body }: RequestToAuthenticate): Promise<MAuthResult> {
-    const fields = rereadable(headers ?? {});
-    return this.#authenticate(this.beginRequest({ method, url, headers: fields }), fields, body);
+  async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
+    const fields = rereadable(ownProperty(request, 'headers') ?? {});
+    const head = {
+      method: ownProperty(request, 'method') as string,
+      url: ownProperty(request, 'url') as string,
+      headers: fields,
+    };
+    return this.#authenticate(this.beginRequest(head), fields, ownProperty(request, 'body'));
   }
 
   /** Authenticates a response whose body is at hand, on the same terms. */
-  async authenticateResponse({ status, headers, body }: ResponseToAuthenticate): Promise<MAuthResult> {
-    const fields = rereadable(headers ?? {});
-    const head = isStatus(status) ? { status } : undefined;
+  async authenticateResponse(response: ResponseToAuthenticate): Promise<MAuthResult> {
+    const fields = rereadable(ownProperty(response, 'headers') ?? {});
+    const status = ownProperty(response, 'status');
+    const body = ownProperty(response, 'body');
+    const head = isStatus(status) ? new StatusLine(status) : undefined;
     const claims = readClaims(fields, this.#settings);
     return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), fields, body);
   }
@@ -110,12 +120,16 @@ export class MAuthAuthenticator {
   #authenticate(
     verification: Verification,
     headers: HeaderFields,
-    body: RequestToAuthenticate['body'],
+    body: RequestToAuthenticate['body'] | undefined,
   ): MaybePromise<MAuthResult> {
     if (!verification.rejected && !isBodyAtHand(headers, body)) return verification.refuseWithoutBody();
     const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : (body ?? undefined);
     return andThen(verification.findKey(), (failure) => failure ?? verification.conclude(bytes));
   }
+}
+
+function isAssembled(options: MAuthOptions | AuthenticatorParts): options is AuthenticatorParts {
+  return Object.hasOwn(options, 'settings');
 }
 
 const AMBIGUOUS = inauthentic('ambiguous_path');

@@ -2,6 +2,7 @@ import { type IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** No answer of the MAuth service is near this; it bounds what a broken or hostile one can make us hold. */
 export const MAX_ANSWER_BYTES = 64 * 1024;
@@ -24,7 +25,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true });
  */
 export async function readAnswerText(answer: IncomingMessage): Promise<string> {
   const bytes = await readBytes(answer);
-  const encoding = answer.headers['content-encoding']?.trim().toLowerCase() || 'identity';
+  const encoding = ownProperty(answer.headers, 'content-encoding')?.trim().toLowerCase() || 'identity';
   if (!Object.hasOwn(DECODERS, encoding)) throw malformed('has an unknown Content-Encoding');
   try {
     return UTF8.decode(await DECODERS[encoding]?.(bytes));

@@ -6,6 +6,7 @@ import { type LookupKind } from './lookup-slots.js';
 import { moment } from './moment.js';
 import { type KeyLookupFailureCode, type PublicKeySource } from './public-key-source.js';
 import { type DatedKey } from './shared-key-store.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** A source of public keys that is never asked too much at once, and hardly at all while it is down. */
 export class BoundedKeySource {
@@ -53,7 +54,7 @@ export class BoundedKeySource {
   }
 
   close(): void {
-    this.#source.close?.();
+    ownProperty(this.#source, 'close')?.call(this.#source);
   }
 
   async #fetch(appUuid: string, withinMs: number): Promise<DatedKey | undefined> {
@@ -62,7 +63,9 @@ export class BoundedKeySource {
     this.counts.fetches++;
     try {
       const found = await this.#source.fetch(appUuid, withinMs);
-      return found && { key: found.key, fetchedAt, lifetime: lifetimeOf(found.maxAgeSeconds) };
+      return (
+        found && { key: found.key, fetchedAt, lifetime: lifetimeOf(ownProperty(found, 'maxAgeSeconds')) }
+      );
     } catch (error) {
       this.counts.failures++;
       throw error;

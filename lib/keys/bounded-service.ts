@@ -66,7 +66,7 @@ export class BoundedService {
     const request = {
       kind: question.kind,
       withinMs: remaining() - deadlineMs * SHARE_OF_SERVICE,
-      ...(question.goesFirstNextTime && { returning: question.appUuid }),
+      returning: question.goesFirstNextTime ? question.appUuid : undefined,
     };
     try {
       return await this.#slots.run(request, async () => {

@@ -16,13 +16,16 @@ export interface CachedKey extends DatedKey {
   /** From which age on it is fetched again in the background. */
   readonly refreshAge: number;
   /** Of the last look-up. */
-  failure?: LookupFailure;
+  failure: LookupFailure | undefined;
   /** A signature did not match, and a newer key was asked for. */
-  newerAsked?: Pause;
+  newerAsked: Pause | undefined;
 }
 
 /** An app without a key: there is no such app, or (with an error) the look-up failed. */
-export type Absence = Pick<LookupFailure, 'pause'> & Partial<LookupFailure>;
+export interface Absence {
+  readonly pause: Pause;
+  readonly error: Error | undefined;
+}
 
 /** Of `keys.maxEntries`, the share that stays for keys which have verified nothing yet. */
 const SHARE_OF_UNVERIFIED = 0.1;
@@ -97,7 +100,7 @@ export class KeyMemory {
   }
 
   /** Whether it is time to fetch the key again, so that it is replaced before it expires. */
-  isDue(key: CachedKey): boolean {
+  isDue(key: Pick<CachedKey, 'fetchedAt' | 'lifetime' | 'refreshAge'>): boolean {
     // Written so that a clock that answers NaN makes every key due, and none good.
     return !(this.#age(key) < key.refreshAge);
   }
@@ -122,6 +125,7 @@ export class KeyMemory {
       fetchedAt,
       lifetime,
       refreshAge: refreshAge(lifetime),
+      failure: undefined,
       newerAsked: before?.newerAsked,
     };
     const keys = isNamed || this.isVerified(appUuid) ? this.#verified : this.#unverified;
@@ -135,7 +139,7 @@ export class KeyMemory {
   noteAbsence(appUuid: string): void {
     this.#forgetKey(appUuid);
     const span = this.#settings.keys.negativeSeconds * 1000;
-    this.#absences.set(appUuid, { pause: { since: moment(this.#settings.now), span } });
+    this.#absences.set(appUuid, { pause: { since: moment(this.#settings.now), span }, error: undefined });
   }
 
   /** A look-up failed, so the app is left alone for a while. */
@@ -174,7 +178,7 @@ export class KeyMemory {
     while (this.#unverified.size > share) this.#unverified.pop();
   }
 
-  #age({ fetchedAt }: DatedKey): number {
+  #age({ fetchedAt }: Pick<DatedKey, 'fetchedAt'>): number {
     return elapsedSince(fetchedAt, this.#settings.now);
   }
 

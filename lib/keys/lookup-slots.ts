@@ -1,4 +1,5 @@
 import { MOST_TIMES, TurnedAway } from './turned-away.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** Known apps have signed a request, or are named in the options; anybody can make up unknown ones. */
 export type LookupKind = 'known' | 'unknown';
@@ -18,7 +19,7 @@ export interface SlotRequest {
    * The app that asks; so that it goes first when it asks again after it was turned away. For what one app asks once
    * at a time: who asks often would go first for being turned away often.
    */
-  readonly returning?: string;
+  readonly returning?: string | undefined;
 }
 
 /** Of all slots, the share that unknown apps cannot take. */
@@ -93,7 +94,9 @@ export class LookupSlots {
   }
 
   /** The same for an unknown app, which may be turned away for others. */
-  #waitUnknown({ withinMs, returning }: SlotRequest): Promise<void> {
+  #waitUnknown(request: SlotRequest): Promise<void> {
+    const { withinMs } = request;
+    const returning = ownProperty(request, 'returning');
     const rank = returning === undefined ? 0 : this.#turnedAway.times(returning);
     return new Promise((resolve, reject) => {
       const turnAway = () => {

@@ -18,6 +18,7 @@ import { VERSION } from '../version.js';
 import { discardAnswer, readAnswerText } from './answer-body.js';
 import { serviceAddress, type ServiceAddress } from './service-address.js';
 import { ServiceFailure } from './service-failure.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 /** One question to the MAuth service. */
 export interface ServiceQuestion {
@@ -36,10 +37,12 @@ export interface QuestionBody extends Iterable<string> {
 }
 
 /** An answer; `text` is empty unless it was wanted and the status is 200. */
-export interface ServiceAnswer {
-  readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
-  readonly text: string;
+export class ServiceAnswer {
+  constructor(
+    readonly status: number,
+    readonly headers: http.IncomingHttpHeaders,
+    readonly text = '',
+  ) {}
 }
 
 /** What the connection needs of the settings. */
@@ -49,6 +52,16 @@ export type ServiceSettings = Pick<MAuthSettings, 'mauthUrl' | 'apiVersion' | 's
 class RepeatableFailure extends ServiceFailure {}
 
 const REPETITIONS = 2;
+
+/** Options of Node that say who is asked and who is believed; it looks for them on prototypes, too. */
+const UNSET: https.RequestOptions = {
+  auth: undefined,
+  ca: undefined,
+  createConnection: undefined,
+  host: undefined,
+  lookup: undefined,
+  socketPath: undefined,
+};
 
 /**
  * Asks the MAuth service: each attempt signed afresh, over connections that are kept alive, within one deadline that
@@ -91,10 +104,13 @@ export class MAuthServiceConnection {
     const deadlineMs = Math.min(withinMs, this.#deadlineMs);
     const deadline = timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
     try {
-      return await wrap(deadline, this.#repeat).execute(
+      const answer: unknown = await wrap(deadline, this.#repeat).execute(
         ({ signal }) => this.#attempt(question, signal),
         this.#closing.signal,
       );
+      // Where a prototype is polluted, a policy may take a failure for a success.
+      if (answer instanceof ServiceAnswer) return answer;
+      throw unavailable('was asked, and what came of it cannot be told');
     } catch (error) {
       if (!(error instanceof TaskCancelledError)) throw error;
       if (this.#closing.signal.aborted)
@@ -109,23 +125,21 @@ export class MAuthServiceConnection {
     this.#ownAgent?.destroy();
   }
 
-  async #attempt(
-    { method, path, body, wants }: ServiceQuestion,
-    signal: AbortSignal,
-  ): Promise<ServiceAnswer> {
+  async #attempt(question: ServiceQuestion, signal: AbortSignal): Promise<ServiceAnswer> {
+    const { method, path, body, wants } = ownProperties(question);
     const url = `${this.#address.basePath}/${path}`;
     const headers = { ...(await this.#sign({ method, url }, body)), ...headersFor(body) };
     try {
       const answer = await this.#send({ method, path: url, headers, signal }, body);
       const { statusCode: status = 0 } = answer;
       if (status === 200 && wants === 'text')
-        return { status, headers: answer.headers, text: await readAnswerText(answer) };
+        return new ServiceAnswer(status, answer.headers, await readAnswerText(answer));
       discardAnswer(answer);
       this.#assertListens(status);
-      return { status, headers: answer.headers, text: '' };
+      return new ServiceAnswer(status, answer.headers);
     } catch (cause) {
       if (cause instanceof MAuthUnableToAuthenticateError) throw cause;
-      const { code = 'no code' } = cause as NodeJS.ErrnoException;
+      const code = ownProperty(cause as NodeJS.ErrnoException, 'code') ?? 'no code';
       throw new RepeatableFailure(...failure(`cannot be reached, or hung up (${code})`), undefined, {
         cause,
       });
@@ -166,7 +180,7 @@ export class MAuthServiceConnection {
   #send(options: https.RequestOptions, body: QuestionBody | undefined): Promise<http.IncomingMessage> {
     const { request } = this.#address.isHttps ? https : http;
     return new Promise((resolve, reject) => {
-      const outgoing = request({ ...this.#address.target, ...options, agent: this.#agent });
+      const outgoing = request({ ...UNSET, ...this.#address.target, ...options, agent: this.#agent });
       outgoing.on('response', (answer) => {
         // An answer that comes before the end of the question is all that is wanted, and ends the question.
         if (!outgoing.writableEnded) outgoing.destroy();

@@ -9,6 +9,7 @@ import { freshnessSeconds } from './freshness.js';
 import { MAuthServiceConnection, type ServiceSettings } from './mauth-service-connection.js';
 import { type FoundPublicKey, type PublicKeySource } from './public-key-source.js';
 import { parseUnambiguousJson } from './unambiguous-json.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /**
  * Fetches public keys from the MAuth service, one security token a question. It keeps nothing: that is the cache's
@@ -64,11 +65,6 @@ function parsed(text: string): unknown {
     // The syntax error would quote the text.
     throw malformed('is not JSON, or names a member twice');
   }
-}
-
-function ownProperty(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-  return (value as Record<string, unknown>)[name];
 }
 
 function usableKey(pem: string): KeyObject {

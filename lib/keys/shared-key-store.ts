@@ -6,6 +6,7 @@ import { readPublicKey } from '../protocol/public-key.js';
 import { isLifetime } from './key-lifetime.js';
 import { momentOf, type Moment } from './moment.js';
 import { jitteredPause, lasts, type Pause } from './pause.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** A key with the time of the fetch that brought it, and for how long it was good then, in milliseconds. */
 export interface DatedKey {
@@ -57,9 +58,9 @@ export class SharedKeyStore {
   async remove(appUuid: string): Promise<void> {
     const name = this.#prefix + appUuid;
     await this.#guarded('deleting', () => {
-      if (this.#store.delete) return this.#store.delete(name);
+      const forget = ownProperty(this.#store, 'delete') ?? ownProperty(this.#store, 'del');
       // A store that cannot delete at all gets an entry that nobody can read, and that ends at once.
-      return this.#store.del ? this.#store.del(name) : this.#store.set(name, '', 1);
+      return forget ? forget.call(this.#store, name) : this.#store.set(name, '', 1);
     });
   }
 

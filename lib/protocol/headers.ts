@@ -75,7 +75,12 @@ export function forEachField(
 ): void {
   if (isIterable(headers)) {
     for (const field of headers as Iterable<unknown>)
-      if (Array.isArray(field) && typeof field[0] === 'string' && lengths.has(field[0].length)) {
+      if (
+        Array.isArray(field) &&
+        field.length > 1 &&
+        typeof field[0] === 'string' &&
+        lengths.has(field[0].length)
+      ) {
         found(field[0], field[1]);
       }
     return;
@@ -113,7 +118,7 @@ export function readAuthentication(version: MAuthVersion, header: string): Authe
   const start = token.length + 1;
   const colon = start + APP_UUID_LENGTH;
   const appUuid = header.slice(start, colon);
-  if (!header.startsWith(`${token} `) || header[colon] !== ':' || !isAppUuid(appUuid)) return UNREADABLE;
+  if (!header.startsWith(`${token} `) || header.at(colon) !== ':' || !isAppUuid(appUuid)) return UNREADABLE;
   if (!header.endsWith(end) || header.length > MAX_LENGTH) return new AuthenticationHeader(appUuid);
   const base64 = header.slice(colon + 1, header.length - end.length);
   const signature = Buffer.from(base64, 'base64');

@@ -6,6 +6,7 @@ import { MalformedMessageError } from './malformed-message.error.js';
 import { normalizePath } from './normalized-path.js';
 import { isMethod, originForm, RequestLine, splitTarget } from './request-target.js';
 import { isTime } from './time.js';
+import { ownProperty } from './own-properties.js';
 
 /** Version of the protocol: 1 = MWS, 2 = MWSV2. */
 export type MAuthVersion = 1 | 2;
@@ -40,7 +41,12 @@ export interface ResponseMessage {
 export type SignableMessage = RequestMessage | ResponseMessage;
 
 /** What stands before the body in a string to sign. */
-export type MessageHead = RequestLine | { readonly status: number };
+export type MessageHead = RequestLine | StatusLine;
+
+/** A response, as far as its first line goes. */
+export class StatusLine {
+  constructor(readonly status: number) {}
+}
 
 /**
  * The bytes that a signature is made over.
@@ -53,9 +59,10 @@ export type MessageHead = RequestLine | { readonly status: number };
  * stringToSign(2, { method: 'GET', url: '/studies?page=1', appUuid, time: 1585082925 });
  */
 export function stringToSign(version: MAuthVersion, message: SignableMessage): Buffer {
-  const { body, appUuid } = message;
+  const body = ownProperty(message, 'body');
+  const appUuid = ownProperty(message, 'appUuid');
   const head = headOf(message);
-  const time = timeOf(message.time);
+  const time = timeOf(ownProperty(message, 'time'));
   if (!isAppUuid(appUuid)) throw new MalformedMessageError('malformed_app_uuid', 'appUuid must be a UUID.');
   const bytes = bodyBytes(body);
   if (version === 1)
@@ -64,17 +71,25 @@ export function stringToSign(version: MAuthVersion, message: SignableMessage): B
 }
 
 /** Checks and splits what stands before the body; throws MalformedMessageError. */
-export function headOf(
-  message: Pick<RequestMessage, 'method' | 'url'> | Pick<ResponseMessage, 'status'>,
-): MessageHead {
-  if ('status' in message) {
-    if (isStatus(message.status)) return { status: message.status };
-    throw new MalformedMessageError('malformed_status', 'status must be a number of three digits.');
-  }
-  if (!isMethod(message.method)) {
+function headOf(message: SignableMessage): MessageHead {
+  const isResponse = ownProperty(message as ResponseMessage, 'status') !== undefined;
+  return isResponse ? statusLineOf(message as ResponseMessage) : requestLineOf(message as RequestMessage);
+}
+
+/** Throws MalformedMessageError. */
+export function statusLineOf(response: Pick<ResponseMessage, 'status'>): StatusLine {
+  const status = ownProperty(response, 'status');
+  if (isStatus(status)) return new StatusLine(status);
+  throw new MalformedMessageError('malformed_status', 'status must be a number of three digits.');
+}
+
+/** Throws MalformedMessageError. */
+export function requestLineOf(request: Pick<RequestMessage, 'method' | 'url'>): RequestLine {
+  const method = ownProperty(request, 'method');
+  const url = ownProperty(request, 'url');
+  if (!isMethod(method)) {
     throw new MalformedMessageError('malformed_method', 'method must be upper-case letters, such as GET.');
   }
-  const { url } = message;
   const isUrl = typeof url === 'string' || url instanceof Uint8Array;
   const target = isUrl ? splitTarget(originForm(bytesOfText(url))) : undefined;
   if (!target) {
@@ -83,7 +98,7 @@ export function headOf(
       'url must be a path that starts with "/" or an absolute URL, without control characters.',
     );
   }
-  return new RequestLine(message.method, target);
+  return new RequestLine(method, target);
 }
 
 /** Whether the number can stand for the status of a response. */
@@ -92,7 +107,7 @@ export function isStatus(status: unknown): status is number {
 }
 
 /** Seconds as text; throws MalformedMessageError. */
-export function timeOf(time: number | string): string {
+export function timeOf(time: number | string | undefined): string {
   const text = String(time);
   if (isTime(text)) return text;
   throw new MalformedMessageError('malformed_time', 'time must be whole seconds since 1970.');
@@ -110,7 +125,7 @@ const NO_BYTES = new Uint8Array(0);
 
 /** V1: all that stands before the body. */
 export function v1Opening(head: MessageHead): ByteString {
-  return 'status' in head ? `${head.status}\n` : `${head.method}\n${head.path}\n`;
+  return head instanceof StatusLine ? `${head.status}\n` : `${head.method}\n${head.path}\n`;
 }
 
 /** V1: all that stands behind the body. */
@@ -126,7 +141,7 @@ export function v2Text(
   time: string,
   query?: ByteString,
 ): ByteString {
-  if ('status' in head) return `${head.status}\n${bodyDigest}\n${appUuid}\n${time}`;
+  if (head instanceof StatusLine) return `${head.status}\n${bodyDigest}\n${appUuid}\n${time}`;
   const path = normalizePath(head.path);
   return `${head.method}\n${path}\n${bodyDigest}\n${appUuid}\n${time}\n${query ?? canonicalQuery(head.query)}`;
 }

@@ -9,7 +9,8 @@ import { MalformedMessageError } from '../protocol/malformed-message.error.js';
 import { signV1Digest, signV2 } from '../protocol/signature.js';
 import {
   bodyBytes,
-  headOf,
+  requestLineOf,
+  statusLineOf,
   sha512Hex,
   SHA512_OF_NOTHING,
   timeOf,
@@ -20,6 +21,7 @@ import {
   type MessageHead,
 } from '../protocol/string-to-sign.js';
 import { loadPrivateKey } from './own-private-key.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** What a signer needs of the options. */
 export type MAuthSignerOptions = Pick<
@@ -95,11 +97,8 @@ export class MAuthSigner {
    * @throws MAuthUnableToSignError `malformed_method`, `malformed_url`, `malformed_body`, `malformed_time`,
    * `malformed_sign_versions`, `no_private_key`; MAuthConfigurationError when the key could not be decrypted
    */
-  signRequest(
-    { method, url, body }: RequestToSign,
-    overrides?: SignOverrides,
-  ): Promise<Record<string, string>> {
-    return this.#sign({ method, url }, body, overrides);
+  signRequest(request: RequestToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+    return this.#sign(() => requestLineOf(request), ownProperty(request, 'body'), overrides);
   }
 
   /**
@@ -111,26 +110,22 @@ export class MAuthSigner {
     request: Omit<RequestToSign, 'body'>,
     pieces: Iterable<Uint8Array | string>,
   ): Promise<Record<string, string>> {
-    return this.#sign(request, new InPieces(pieces));
+    return this.#sign(() => requestLineOf(request), new InPieces(pieces));
   }
 
   /**
    * Exactly the headers to set on the response, by name. Errors as for `signRequest`, and `malformed_status`.
    */
-  signResponse({ status, body }: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
-    return this.#sign({ status }, body, overrides);
+  signResponse(response: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+    return this.#sign(() => statusLineOf(response), ownProperty(response, 'body'), overrides);
   }
 
-  async #sign(
-    message: RequestToSign | ResponseToSign,
-    body: MessageBody | InPieces,
-    overrides: SignOverrides = {},
-  ) {
+  async #sign(readHead: () => MessageHead, body: MessageBody | InPieces, overrides?: SignOverrides) {
     const key = this.#key instanceof KeyObject ? this.#key : await this.#key;
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
-    const { head, bytes, time } = this.#checked(message, body, overrides.time);
-    const versions = this.#versions(overrides.signVersions);
+    const { head, bytes, time } = this.#checked(readHead, body, ownProperty(overrides, 'time'));
+    const versions = this.#versions(ownProperty(overrides, 'signVersions'));
     // V2 first: it is on the thread pool while V1, which has no asynchronous form, is made here.
     const v2 = versions === 'v1' ? undefined : this.#signV2(key, head, bytes, time);
     if (v2 && versions === 'v2') return writeHeaders(2, this.appUuid, await v2, time);
@@ -139,10 +134,10 @@ export class MAuthSigner {
     return v2 ? { ...headers, ...writeHeaders(2, this.appUuid, await v2, time) } : headers;
   }
 
-  #checked(message: RequestToSign | ResponseToSign, body: MessageBody | InPieces, time?: number) {
+  #checked(readHead: () => MessageHead, body: MessageBody | InPieces, time?: number) {
     try {
       return {
-        head: headOf(message),
+        head: readHead(),
         bytes: body instanceof InPieces ? body : bodyBytes(body),
         time: timeOf(time ?? Math.floor(this.#now() / 1000)),
       };

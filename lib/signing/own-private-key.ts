@@ -5,6 +5,7 @@ import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthOptions } from '../mauth.options.js';
 import { checkPrivateKey, readPrivateKey } from '../protocol/private-key.js';
 import { UnusableKeyError } from '../protocol/rsa-key.js';
+import { ownProperties } from '../protocol/own-properties.js';
 
 type PrivateKeyOptions = Pick<MAuthOptions, 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey'>;
 type KeyOption = 'privateKey' | 'privateKeyFile';
@@ -19,7 +20,7 @@ const USE_FILE = `set ${named('privateKeyFile')} instead`;
  * @throws MAuthConfigurationError (or rejects with it) that names the option; it never quotes the key
  */
 export function loadPrivateKey(options: PrivateKeyOptions): KeyObject | Promise<KeyObject> | undefined {
-  const { privateKey, privateKeyFile, decryptPrivateKey } = options;
+  const { privateKey, privateKeyFile, decryptPrivateKey } = ownProperties(options);
   if (privateKey instanceof KeyObject) return explained('privateKey', () => checkPrivateKey(privateKey));
   const option = privateKey ? 'privateKey' : 'privateKeyFile';
   const text = privateKey ?? (privateKeyFile && readKeyFile(privateKeyFile));

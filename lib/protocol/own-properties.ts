@@ -1,0 +1,37 @@
+/*
+ * A faulty merge somewhere in a process can write to `Object.prototype` ("prototype pollution"), and then every object
+ * seems to have what was written there: a mark `public`, an option, a member of an answer. So whatever decides is
+ * asked for what it has itself.
+ */
+
+/**
+ * A property of the object itself or of its class; what `Object.prototype` has does not count.
+ *
+ * @param object undefined is answered for anything that is no object
+ */
+export function ownProperty<T, K extends keyof NonNullable<T>>(
+  object: T,
+  name: K,
+): NonNullable<T>[K] | undefined;
+export function ownProperty(object: unknown, name: string): unknown;
+export function ownProperty(object: unknown, name: PropertyKey): unknown {
+  if (!isObject(object)) return undefined;
+  // Nearly always there is nothing of that name on `Object.prototype`, and no need to look further.
+  return name in Object.prototype && !isItsOwn(object, name) ? undefined : object[name];
+}
+
+/** A copy of an object that is to be taken apart: what it has itself, and nothing inherited. */
+export function ownProperties<T>(object: T): NonNullable<T> {
+  return { __proto__: null, ...(isObject(object) && object) } as unknown as NonNullable<T>;
+}
+
+function isObject(value: unknown): value is Readonly<Record<PropertyKey, unknown>> {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+/** Whether the object or one of its prototypes has it, but the last of them. */
+function isItsOwn(object: object, name: PropertyKey): boolean {
+  if (Object.hasOwn(object, name)) return true;
+  const parent = Object.getPrototypeOf(object) as object | null;
+  return parent !== null && Object.getPrototypeOf(parent) !== null && isItsOwn(parent, name);
+}
