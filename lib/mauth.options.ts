@@ -81,7 +81,10 @@ export interface MAuthReplayOptions {
 export interface MAuthBodyOptions {
   /** Largest body that is held, in bytes; above it the answer is 413. Default 10 MiB. */
   maxHeldBytes?: number;
-  /** Bytes held by the whole process; above it the answer is 503. Default 128 MiB. */
+  /**
+   * Bytes held by the whole process; above it the answer is 503. Bodies of which no byte has come for a second or more
+   * make room first, those that stalled longest before others: they are answered 503, too. Default 128 MiB.
+   */
   maxHeldBytesTotal?: number;
   /** How long a body may take to arrive, in milliseconds; after it the answer is 408. Default 30,000. */
   timeoutMs?: number;

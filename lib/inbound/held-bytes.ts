@@ -1,3 +1,5 @@
+import { AwaitedBodies } from './awaited-bodies.js';
+
 const SMALLEST_SLAB = 256;
 const LARGEST_SLAB = 64 * 1024;
 
@@ -20,9 +22,10 @@ export class HeldBytesBudget {
     this.#limit = limit;
   }
 
-  /** Whether so many more bytes may be held; if so, they count from now on. */
+  /** Whether so many more bytes may be held; if so, they count from now on. Bodies that have stalled make room. */
   take(bytes: number): boolean {
-    if (HeldBytesBudget.#held + bytes > this.#limit) return false;
+    const missing = HeldBytesBudget.#held + bytes - this.#limit;
+    if (missing > 0 && !AwaitedBodies.makeRoom(missing)) return false;
     HeldBytesBudget.#held += bytes;
     return true;
   }

@@ -4,7 +4,7 @@ import { type MAuthResult } from '../authentication/result.js';
 export type BodyFailureCode =
   /** 413: larger than `body.maxHeldBytes` or the route's `maxBodyBytes`. */
   | 'body_too_large'
-  /** 503: `body.maxHeldBytesTotal` of the process is used up. */
+  /** 503: `body.maxHeldBytesTotal` of the process is used up, and this body had no room, or stalled and made room. */
   | 'body_budget_full'
   /** 408: did not arrive within `body.timeoutMs`. */
   | 'body_timeout'

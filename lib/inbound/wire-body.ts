@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type MaybePromise } from '../authentication/and-then.js';
+import { AwaitedBodies, type AwaitedBody } from './awaited-bodies.js';
 import { BodyReplay, type Push } from './body-replay.js';
 import { contentLength, isGone, type Exchange } from './exchange.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
@@ -41,7 +42,7 @@ const SOON = Promise.resolve();
  * every parser; this way parsers, multipart readers and handlers read the very request that they would read
  * without us, and each chunk is seen exactly as it came off the wire.
  */
-export class WireBody {
+export class WireBody implements AwaitedBody {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #reader: BodyReader;
@@ -55,6 +56,8 @@ export class WireBody {
   #isWhole = false;
   #isAttended = false;
   #isComplete = false;
+  /** The stream had no room for the last bytes that came. */
+  #isBackedUp = false;
   #isPulling = false;
   #hasPulled = false;
   #limit: number;
@@ -90,6 +93,22 @@ export class WireBody {
     return this.#failure;
   }
 
+  get countedBytes(): number {
+    return (this.#held?.length ?? 0) + (this.#kept?.length ?? 0);
+  }
+
+  isSenderLate(): boolean {
+    if (!this.#isBackedUp) return true;
+    const { readableLength, readableHighWaterMark } = this.#request;
+    // Once there is room again, the sender has as much time as any other.
+    this.#isBackedUp = readableLength >= readableHighWaterMark;
+    return false;
+  }
+
+  giveUp(): void {
+    this.#fail(BUDGET_FULL);
+  }
+
   /** Takes bytes that came before this object and are still in the stream; `ended` = no more will come. */
   adopt(chunks: readonly Uint8Array[], ended: boolean): void {
     for (const chunk of chunks) {
@@ -122,11 +141,13 @@ export class WireBody {
       this.#kept ? undefined : (slab) => this.#reader.update(slab),
     );
     this.#attend();
+    if (!this.#isComplete) AwaitedBodies.goesOn(this);
     if (!this.#held.reserve(buffered)) this.#fail(BUDGET_FULL);
     if (this.#isComplete || this.#failure) return this.#failure;
     return new Promise((resolve) => {
       this.#resolve = resolve;
       this.#flow = 'held';
+      this.#isBackedUp = false;
       this.#pull();
     });
   }
@@ -191,7 +212,8 @@ export class WireBody {
     switch (this.#flow) {
       case 'observed':
         this.#observe(bytes);
-        return this.#push.call(this.#request, chunk, encoding);
+        this.#isBackedUp = !this.#push.call(this.#request, chunk, encoding);
+        return !this.#isBackedUp;
       case 'passed':
         return this.#push.call(this.#request, chunk, encoding);
       case 'held':
@@ -216,12 +238,17 @@ export class WireBody {
       this.#isWhole = isFirst && bytes.length === contentLength(this.#request);
       this.#reader.update(bytes, this.#isWhole);
     } else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
-    else if (!this.#kept.append(bytes)) this.#fail(BUDGET_FULL);
+    else this.#append(this.#kept, bytes);
   }
 
   #keepBack(bytes: Uint8Array): void {
     if (this.#received > this.#limit) this.#fail(TOO_LARGE);
-    else if (!this.#held?.append(bytes)) this.#fail(BUDGET_FULL);
+    else if (this.#held) this.#append(this.#held, bytes);
+  }
+
+  #append(to: HeldBytes, bytes: Uint8Array): void {
+    AwaitedBodies.goesOn(this);
+    if (!to.append(bytes)) this.#fail(BUDGET_FULL);
   }
 
   #end(): boolean {
@@ -235,6 +262,7 @@ export class WireBody {
   #complete(): void {
     this.#isComplete = true;
     clearTimeout(this.#timer);
+    AwaitedBodies.isOver(this);
     this.#settle();
   }
 
@@ -308,6 +336,7 @@ export class WireBody {
   }
 
   #free(): void {
+    AwaitedBodies.isOver(this);
     this.#held?.free();
     this.#kept?.free();
   }
