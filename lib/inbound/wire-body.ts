@@ -64,6 +64,8 @@ export class WireBody implements AwaitedBody {
   #failure: BodyFailure | undefined;
   #held: HeldBytes | undefined;
   #kept: HeldBytes | undefined;
+  /** The reader has got what was kept, and keeps it until the verdict, even if the caller goes away. */
+  #isLent = false;
   #replay: BodyReplay | undefined;
   #resolve: ((failure: BodyFailure | undefined) => void) | undefined;
 
@@ -155,7 +157,7 @@ export class WireBody implements AwaitedBody {
   /** Hands the reader what it has not got yet. */
   flush(): void {
     if (this.#kept) {
-      // They count until the verdict: whoever gets them keeps them until then.
+      this.#isLent = true;
       for (const piece of this.#kept.handOver()) this.#reader.update(piece);
       for (const piece of this.#held?.pieces() ?? []) this.#reader.update(piece);
     } else {
@@ -167,6 +169,7 @@ export class WireBody implements AwaitedBody {
   /** The request is authentic: whoever reads it gets every byte. */
   release(): void {
     this.#flow = 'passed';
+    this.#isLent = false;
     this.#kept?.free();
     clearTimeout(this.#timer);
     if (this.#held) {
@@ -183,6 +186,7 @@ export class WireBody implements AwaitedBody {
    */
   discard(): void {
     this.#flow = 'dropped';
+    this.#isLent = false;
     this.#free();
     if (this.#request.readableEnded) return;
     if (this.#isComplete) this.#push.call(this.#request, null);
@@ -196,7 +200,7 @@ export class WireBody implements AwaitedBody {
     this.#isAttended = true;
     if (this.#request.destroyed) this.#closed();
     if (isGone(this.#response)) this.#answered();
-    this.#request.on('close', () => this.#closed()).on('end', () => this.#held?.free());
+    this.#request.on('close', () => this.#closed()).on('end', () => this.#freeHeld());
     // Serverless adapters tell no more than the first.
     for (const event of ['finish', 'close']) this.#response.on(event, () => this.#answered());
     const isOver = this.#isComplete || this.#request.destroyed || this.#flow === 'passed';
@@ -292,7 +296,7 @@ export class WireBody implements AwaitedBody {
     clearTimeout(this.#timer);
     // A parsed request closes before the guard comes, so what is kept has to wait for `flush()`. Bytes that are held
     // are for a reader who would now get none of them.
-    if (this.#isComplete && this.#flow !== 'held') this.#held?.free();
+    if (this.#isComplete && this.#flow !== 'held') this.#freeHeld();
     else this.#fail(ABORTED);
   }
 
@@ -303,7 +307,7 @@ export class WireBody implements AwaitedBody {
     // Without its kept bytes, and with bytes that pass unseen from now on, the body would be taken for another one.
     if (this.#flow === 'observed' || this.#flow === 'held') this.#fail(ABORTED);
     if (this.#flow === 'observed') this.#flow = 'passed';
-    this.#held?.free();
+    this.#freeHeld();
     this.#leaveUnread();
   }
 
@@ -337,7 +341,11 @@ export class WireBody implements AwaitedBody {
 
   #free(): void {
     AwaitedBodies.isOver(this);
-    this.#held?.free();
-    this.#kept?.free();
+    this.#freeHeld();
+    if (!this.#isLent) this.#kept?.free();
+  }
+
+  #freeHeld(): void {
+    if (!this.#isLent) this.#held?.free();
   }
 }

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo } from 'node:net';
+import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
 import { createAdapter, readAll, startInboundApp, type InboundApp } from '../support/inbound-app.js';
 import { RawConnection } from '../support/raw-connection.js';
 import { signatureOf } from '../support/signed-http.js';
@@ -37,8 +38,11 @@ describe('A caller that goes away while its request is being verified', () => {
 
   async function expectRefusal(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
+    // The question to the service still holds it.
+    expect(HeldBytesBudget.held).toBe(BODY.length);
     decide();
     await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(HeldBytesBudget.held).toBe(0);
     expect(app.codes()).toEqual(['body_aborted']);
     expect(app.deliveries).toEqual([]);
   }
