@@ -6,7 +6,7 @@ import {
   type FactoryProvider,
   type Provider,
 } from '@nestjs/common';
-import { APP_GUARD, DiscoveryModule, HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { APP_GUARD } from '@nestjs/core';
 import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
 import { AccessPolicies } from './inbound/access-policies.js';
 import { ExemptRouteGuard } from './inbound/exempt-route.guard.js';
@@ -14,6 +14,7 @@ import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
   MAUTH_MESSAGE_GUARD,
+  MAUTH_NEST,
   MAUTH_PROTECT,
   MAUTH_RESPONSE_SIGNING,
   MAUTH_SETTINGS,
@@ -22,6 +23,7 @@ import { InheritedRestrictionGuard } from './inbound/inherited-restriction.guard
 import { MAuthGuard } from './inbound/mauth.guard.js';
 import { MAuthMiddleware } from './inbound/mauth.middleware.js';
 import { laterProvided, MessageProtection } from './inbound/message-protection.js';
+import { nestCoreProvider, type NestCore } from './inbound/nest-core.js';
 import { ResponseSigning } from './inbound/response-signing.js';
 import { RouteMap } from './inbound/route-map.js';
 import { SignResponseGuard } from './inbound/sign-response.guard.js';
@@ -138,8 +140,9 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
   return {
     module: MAuthModule,
     global: isGlobal,
-    imports: [...imports, DiscoveryModule],
+    imports,
     providers: [
+      nestCoreProvider,
       ...configuration,
       ...CORE_PROVIDERS,
       mauthHttpProvider,
@@ -147,13 +150,13 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
       { provide: MAUTH_PROTECT, useValue: protect },
       {
         provide: MAUTH_INBOUND_AUTHENTICATOR,
-        inject: [HttpAdapterHost, MAUTH_SETTINGS, MAuthAuthenticator, MAUTH_RESPONSE_SIGNING],
+        inject: [MAUTH_NEST, MAUTH_SETTINGS, MAuthAuthenticator, MAUTH_RESPONSE_SIGNING],
         useFactory: (
-          host: HttpAdapterHost,
+          { adapterHost }: NestCore,
           settings: MAuthSettings,
           authenticator: MAuthAuthenticator,
           responses: ResponseSigning,
-        ) => new InboundAuthenticator(host, settings, authenticator, { protect, exempt }, responses),
+        ) => new InboundAuthenticator(adapterHost, settings, authenticator, { protect, exempt }, responses),
       },
       ...RESPONSE_SIGNING,
       { provide: MAuthGuard, useClass: guard },
@@ -168,6 +171,7 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
       MAUTH_SETTINGS,
       MAUTH_INBOUND_AUTHENTICATOR,
       MAUTH_MESSAGE_GUARD,
+      MAUTH_NEST,
       MAuthSigner,
       MAuthAuthenticator,
       MAuthKeyCache,
@@ -259,8 +263,8 @@ function guardsOf(protect: MAuthProtection): Provider[] {
     GLOBAL_GUARDS[protect],
     {
       provide: MAUTH_MESSAGE_GUARD,
-      inject: [ModulesContainer],
-      useFactory: (modules: ModulesContainer) => laterProvided(modules, guard),
+      inject: [MAUTH_NEST],
+      useFactory: ({ modules }: NestCore) => laterProvided(modules, guard),
     },
   ];
 }

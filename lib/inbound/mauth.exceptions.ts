@@ -16,6 +16,8 @@ export interface MAuthGraphqlExtensions {
  * catch (error) { if (error instanceof MAuthUnauthorizedException) … }
  */
 export class MAuthUnauthorizedException extends UnauthorizedException {
+  static override readonly name: string = 'MAuthUnauthorizedException';
+
   readonly extensions: MAuthGraphqlExtensions;
 
   /** @param body what the caller gets, as JSON; default: the answer of all MAuth services */
@@ -28,6 +30,8 @@ export class MAuthUnauthorizedException extends UnauthorizedException {
 
 /** 401: MAuth protects HTTP requests; a handler was reached in another way, and it is not `@Public()`. */
 export class MAuthUnsupportedContextException extends MAuthUnauthorizedException {
+  static override readonly name: string = 'MAuthUnsupportedContextException';
+
   /** @param contextType as in `ExecutionContext.getType()`, such as `ws`, `rpc`, `graphql` */
   constructor(contextType: string) {
     super();
@@ -47,6 +51,8 @@ export class MAuthUnsupportedContextException extends MAuthUnauthorizedException
 
 /** 403: the request is authentic, but its app is not among those that the handler is for. */
 export class MAuthForbiddenException extends ForbiddenException {
+  static override readonly name: string = 'MAuthForbiddenException';
+
   readonly extensions: MAuthGraphqlExtensions;
 
   /** @param body what the caller gets, as JSON; default: the answer of all MAuth services */
@@ -59,6 +65,8 @@ export class MAuthForbiddenException extends ForbiddenException {
 
 /** 503: it could not be decided whether the request is authentic (500 where `undecidedStatus` says so). */
 export class MAuthUnavailableException extends ServiceUnavailableException {
+  static override readonly name: string = 'MAuthUnavailableException';
+
   readonly #status: 503 | 500;
   readonly extensions: MAuthGraphqlExtensions;
 

@@ -1,10 +1,10 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Inject, Injectable, RequestMethod, type NestMiddleware } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import { pathOf } from '../authentication/path-policy.js';
 import { Exchange, nodeRequest } from './exchange.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
-import { MAUTH_INBOUND_AUTHENTICATOR } from './inbound-tokens.js';
+import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_NEST } from './inbound-tokens.js';
+import { type NestCore } from './nest-core.js';
 import { passDoor } from './platform.js';
 import { sentTarget } from './sent-target.js';
 
@@ -32,11 +32,8 @@ export class MAuthMiddleware implements NestMiddleware {
   @Inject(MAUTH_INBOUND_AUTHENTICATOR)
   private readonly authenticator!: InboundAuthenticator;
 
-  @Inject(HttpAdapterHost)
-  private readonly adapterHost!: HttpAdapterHost;
-
-  @Inject(ApplicationConfig)
-  private readonly config!: ApplicationConfig;
+  @Inject(MAUTH_NEST)
+  private readonly nest!: NestCore;
 
   constructor() {
     const use = this.use.bind(this);
@@ -57,12 +54,12 @@ export class MAuthMiddleware implements NestMiddleware {
   }
 
   #standBesidePrefix(use: Use): void {
-    const prefix = this.config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
+    const prefix = this.nest.config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
     if (!prefix) return;
     const besidePrefix: Use = (request, response, next) =>
       isUnder(prefix, pathOf(sentTarget(request))) ? next() : use(request, response, next);
     // What is first to ask gets its place first, so this one is in place before Nest's own.
-    const register = this.adapterHost.httpAdapter.createMiddlewareFactory(RequestMethod.ALL);
+    const register = this.nest.adapterHost.httpAdapter.createMiddlewareFactory(RequestMethod.ALL);
     if (register instanceof Promise) void register.then((late) => void late('/{*path}', besidePrefix));
     else register('/{*path}', besidePrefix);
   }

@@ -7,9 +7,10 @@ import {
   type ExecutionContext,
   type Type,
 } from '@nestjs/common';
-import { MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { type AnyClass } from './access-marks.js';
-import { MAUTH_MESSAGE_GUARD, MAUTH_PROTECT } from './inbound-tokens.js';
+import { MAUTH_MESSAGE_GUARD, MAUTH_NEST, MAUTH_PROTECT } from './inbound-tokens.js';
+import { type NestCore } from './nest-core.js';
 import { RpcRefusalFilter } from './rpc-refusal.filter.js';
 
 // What @nestjs/microservices, @nestjs/websockets, @UseGuards() and @UseFilters() write. Their packages are not asked:
@@ -44,17 +45,20 @@ export class MessageGuard implements CanActivate {
  */
 @Injectable()
 export class MessageProtection {
+  readonly #modules: ModulesContainer;
+
   constructor(
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(MAUTH_NEST) { modules }: NestCore,
     @Inject(MAUTH_MESSAGE_GUARD) private readonly guard: CanActivate,
   ) {
+    this.#modules = modules;
     this.#protectAll();
     // Modules that were loaded later: this is announced before Nest binds the handlers.
     modules.getRpcTargetRegistry?.().subscribe(() => this.#protectAll());
   }
 
   #protectAll(): void {
-    for (const module of this.modules.values()) {
+    for (const module of this.#modules.values()) {
       const classes = [...module.controllers.values(), ...module.providers.values()]
         .filter(({ metatype, inject }) => typeof metatype === 'function' && !inject)
         .map(({ metatype }) => metatype as AnyClass);

@@ -1,8 +1,10 @@
 import 'reflect-metadata';
-import { Injectable } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { Inject, Injectable } from '@nestjs/common';
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { type AnyClass } from './access-marks.js';
 import { type HandlerPlace } from './access-policy.js';
+import { MAUTH_NEST } from './inbound-tokens.js';
+import { type NestCore } from './nest-core.js';
 import { type RegisteredRoute } from './registered-routes.js';
 
 /** A route, and the handler behind it. */
@@ -35,7 +37,7 @@ export class RouteMap {
   readonly #places = new Map<unknown, RoutedPlace[]>();
 
   /** To be made before routes are registered. */
-  constructor(discovery: DiscoveryService, modules: ModulesContainer) {
+  constructor(@Inject(MAUTH_NEST) { discovery, modules }: NestCore) {
     this.#modules = modules;
     const scanner = new MetadataScanner();
     for (const { metatype, host } of discovery.getControllers()) {

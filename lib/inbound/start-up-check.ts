@@ -1,5 +1,5 @@
 import { Inject, Injectable, Scope, type InjectionToken, type OnModuleInit } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
+import { type DiscoveryService, MetadataScanner, type ModuleRef } from '@nestjs/core';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
@@ -11,11 +11,13 @@ import { refuseIneffectiveGuards } from './guard-check.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
+  MAUTH_NEST,
   MAUTH_PROTECT,
   MAUTH_RESPONSE_SIGNING,
   MAUTH_SETTINGS,
 } from './inbound-tokens.js';
 import { MAuthGuard } from './mauth.guard.js';
+import { type NestCore } from './nest-core.js';
 import { type ResponseSigning } from './response-signing.js';
 import { RouteMap } from './route-map.js';
 import { isSignResponse } from './sign-response.decorator.js';
@@ -26,11 +28,16 @@ import { isSignResponse } from './sign-response.decorator.js';
  */
 @Injectable()
 export class MAuthStartUpCheck implements OnModuleInit {
+  private readonly moduleRef: ModuleRef;
+  private readonly discovery: DiscoveryService;
+
   constructor(
-    private readonly moduleRef: ModuleRef,
-    private readonly discovery: DiscoveryService,
+    @Inject(MAUTH_NEST) { moduleRef, discovery }: NestCore,
     @Inject(MAUTH_PROTECT) private readonly protect: string,
-  ) {}
+  ) {
+    this.moduleRef = moduleRef;
+    this.discovery = discovery;
+  }
 
   onModuleInit(): void {
     this.#refuseRequestScope();

@@ -6,7 +6,9 @@ import { type ServiceFailureCode } from './service-failure.js';
 import { ServiceHealth } from './service-health.js';
 
 /** The service was not asked: too much is under way, or it is being left alone. Says nothing about the app. */
-export class NotAskedError extends MAuthUnableToAuthenticateError {}
+export class NotAskedError extends MAuthUnableToAuthenticateError {
+  static override readonly name: string = MAuthUnableToAuthenticateError.name;
+}
 
 /**
  * Of the deadline, what is left for the service itself after waiting for a turn. A question that starts with less

@@ -5,6 +5,8 @@ export type ServiceFailureCode = 'service_unavailable' | 'own_app_refused';
 
 /** The MAuth service could not be asked, or does not listen to us. */
 export class ServiceFailure extends MAuthUnableToAuthenticateError {
+  static override readonly name: string = MAuthUnableToAuthenticateError.name;
+
   /** @param status with which it answered; undefined when there was no answer */
   constructor(
     code: ServiceFailureCode,

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Optional, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { MAuthHttpService } from './mauth-http.service.js';
@@ -26,7 +26,8 @@ export function absentHttpService(reason: MAuthConfigurationError): MAuthHttpSer
 @Injectable()
 export class AbsentHttpServiceCheck implements OnModuleInit {
   constructor(
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    // Of another copy of Nest it is unknown; then that is what the start is stopped for.
+    @Optional() @Inject(ModulesContainer) private readonly modules: ModulesContainer,
     @Inject(MAuthHttpService) private readonly http: MAuthHttpService,
   ) {}
 

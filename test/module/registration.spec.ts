@@ -9,7 +9,7 @@ import {
   type DynamicModule,
   type Type,
 } from '@nestjs/common';
-import { DiscoveryModule, NestFactory, REQUEST } from '@nestjs/core';
+import { NestFactory, REQUEST } from '@nestjs/core';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
   MAUTH_PROTECT,
@@ -28,6 +28,7 @@ import {
   type MAuthModuleOptions,
   type MAuthOptionsFactory,
 } from '../../lib/index.js';
+import { nestCoreProvider } from '../../lib/inbound/nest-core.js';
 import { MAuthStartUpCheck } from '../../lib/inbound/start-up-check.js';
 import { Caller, send } from '../support/caller.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
@@ -410,8 +411,8 @@ describe('An application does not start', () => {
   it('with options that depend on a request-scoped provider, where Nest does not mind', async () => {
     const perRequest = (provide: symbol) => ({ provide, scope: Scope.REQUEST, useFactory: () => ({}) });
     @Module({
-      imports: [DiscoveryModule],
       providers: [
+        nestCoreProvider,
         perRequest(MAUTH_SETTINGS),
         perRequest(MAUTH_INBOUND_AUTHENTICATOR),
         { provide: MAUTH_PROTECT, useValue: 'routes' },

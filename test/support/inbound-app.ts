@@ -33,6 +33,7 @@ import { InboundAuthenticator, type DoorOptions } from '../../lib/inbound/inboun
 import { type InboundOutcome } from '../../lib/inbound/inbound-outcome.js';
 import { MAUTH_INBOUND_AUTHENTICATOR } from '../../lib/inbound/inbound-tokens.js';
 import { MAuthMiddleware } from '../../lib/inbound/mauth.middleware.js';
+import { nestCoreProvider } from '../../lib/inbound/nest-core.js';
 import { type RouteLimits } from '../../lib/inbound/request-authenticator.js';
 import { type MAuthOptions, type MAuthSettings } from '../../lib/mauth.options.js';
 import { resolveSettings } from '../../lib/mauth.settings.js';
@@ -212,6 +213,7 @@ export async function startInboundApp(
     module: mauth && asks === 'middleware' ? WithMiddleware : class InboundTestModule {},
     controllers: [ReceivingController, ...controllers],
     providers: [
+      nestCoreProvider,
       { provide: Witness, inject: [HttpAdapterHost], useFactory: install },
       { provide: MAUTH_INBOUND_AUTHENTICATOR, inject: [Witness], useFactory: (of: Witness) => of.inbound },
     ],
