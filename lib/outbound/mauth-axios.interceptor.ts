@@ -2,22 +2,14 @@ import { type HttpService } from '@nestjs/axios';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
-import {
-  type Adapter,
-  type AdapterChoice,
-  type AnyAxiosInstance,
-  type AxiosInstance,
-  type RequestConfig,
-} from './axios-types.js';
+import { type AnyAxiosInstance, type AxiosInstance } from './axios-types.js';
 import { bareAxios } from './bare-axios.js';
 import { cleanError, cleanResponse } from './clean-outcome.js';
-import { revealConnections } from './hidden-connections.js';
 import { joinInterceptors } from './interceptor-chain.js';
 import { responseChecks, type MAuthResponseAuthenticationOptions } from './response-authentication.js';
 import { readSignedOrigins } from './signed-origins.js';
-import { isObject } from './signature-traces.js';
 import { readMaxStreamBytes, type MAuthSigningOptions } from './signing-options.js';
-import { signingAdapter, type SigningParts } from './signing-adapter.js';
+import { withSigning } from './signing-config.js';
 
 /** What is attached to an axios instance besides the signer. */
 export interface MAuthAttachOptions extends MAuthSigningOptions, MAuthResponseAuthenticationOptions {
@@ -33,9 +25,6 @@ interface Attachment {
 }
 
 const attachments = new WeakMap<object, Attachment>();
-const adapters = new WeakMap<object, SigningParts>();
-// Found again by another copy of this library too, so that a repeated request is not signed twice.
-const WRAPPED = Symbol.for('nestjs-mauth:wrapped-adapter');
 
 /** Makes any axios instance sign what it sends. */
 export class MAuthAxiosInterceptor {
@@ -110,24 +99,4 @@ function sameAttachment(attached: Attachment, other: Omit<Attachment, 'detach'>)
     'This axios instance is signed with another MAuthSigner or other options already; detach those first, ' +
       'or attach to an instance of its own: axios.create().',
   );
-}
-
-/** The config with an adapter that signs, over whichever it has. */
-function withSigning(config: RequestConfig, parts: SigningParts): RequestConfig {
-  // axios says what is wrong with an interceptor that returns nothing.
-  if (!isObject(config)) return config;
-  revealConnections(config);
-  const adapter = wrapped(config.adapter, parts);
-  return Reflect.set(config, 'adapter', adapter) ? config : { ...config, adapter };
-}
-
-function wrapped(choice: AdapterChoice, parts: SigningParts): Adapter {
-  const known = typeof choice === 'function' ? adapters.get(choice) : undefined;
-  if (known === parts) return choice as Adapter;
-  // The config of a request that is repeated has been wrapped before.
-  const original =
-    typeof choice === 'function' && WRAPPED in choice ? (choice[WRAPPED] as AdapterChoice) : choice;
-  const adapter = Object.assign(signingAdapter(original, parts), { [WRAPPED]: original });
-  adapters.set(adapter, parts);
-  return adapter;
 }

@@ -1,5 +1,5 @@
 import { HttpService } from '@nestjs/axios';
-import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
+import axios, { AxiosHeaders, type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { Readable } from 'node:stream';
 import { MAuthConfigurationError } from '../../lib/mauth.errors.js';
 import { MAuthAxiosInterceptor } from '../../lib/outbound/mauth-axios.interceptor.js';
@@ -142,6 +142,139 @@ describe('MAuthAxiosInterceptor', () => {
       expectAuthentic(server.last, app);
     },
   );
+
+  describe('signs what an interceptor makes of the request', () => {
+    const stale = {
+      'MCC-Time': '1',
+      'mcc-authentication': 'MWSV2 stale;',
+      'x-mws-authentication': 'MWS stale',
+    };
+    const adapters: [string, AxiosRequestConfig['adapter']][] = [
+      ['a function', (config) => axios.getAdapter('http')(config)],
+      ['a name', 'fetch'],
+      ['a list', ['xhr', (config) => axios.getAdapter('http')(config)]],
+      ['none', undefined],
+    ];
+    type Change = (config: any, adapter: AxiosRequestConfig['adapter']) => any;
+    const changes: [string, Change][] = [
+      [
+        'another config',
+        (config, adapter) => ({ ...config, headers: { ...config.headers, ...stale }, adapter }),
+      ],
+      [
+        'a config of its own',
+        ({ baseURL, method, data }, adapter) => ({
+          baseURL,
+          url: '/',
+          method,
+          data,
+          headers: stale,
+          adapter,
+        }),
+      ],
+      [
+        'a frozen config',
+        (config, adapter) => Object.freeze({ ...config, headers: new AxiosHeaders(stale), adapter }),
+      ],
+      [
+        'a config without prototype',
+        (config, adapter) => Object.assign(Object.create(null), config, { adapter }),
+      ],
+      ['the config, later', async (config, adapter) => Object.assign(config, { adapter })],
+      ['the config, with another adapter', (config, adapter) => Object.assign(config, { adapter })],
+    ];
+
+    describe.each(changes)('%s', (name, change) => {
+      it.each(adapters)('with an adapter that is %s', async (_kind, adapter) => {
+        for (const legacyInterceptorReqResOrdering of [true, false]) {
+          for (const isEarlier of [true, false]) {
+            for (const synchronous of name === 'the config, later' ? [false] : [true, false]) {
+              const client = newClient({ transitional: { legacyInterceptorReqResOrdering } });
+              const use = () =>
+                client.interceptors.request.use((config) => change(config, adapter), undefined, {
+                  synchronous,
+                });
+              if (isEarlier) use();
+              const detach = MAuthAxiosInterceptor.attach(client, newSigner());
+              if (!isEarlier) use();
+              await client.post('/', '{"a":1}');
+              expectAuthentic(server.last, app);
+              detach();
+              await client.post('/', '{"a":1}');
+              expect(server.last.v2.authentic).toBe(false);
+            }
+          }
+        }
+      });
+    });
+
+    it('after another one has failed', async () => {
+      const client = newClient();
+      const own = { url: `${server.origin}/own`, method: 'get', headers: stale, adapter: 'fetch' };
+      client.interceptors.request.use(undefined, () => own as never);
+      client.interceptors.request.use(() => {
+        throw new Error('not so');
+      });
+      MAuthAxiosInterceptor.attach(client, newSigner());
+      await client.get('/');
+      expect(server.last.target).toBe('/own');
+      expectAuthentic(server.last, app);
+    });
+
+    it('and what a transform makes of it, which is listed as the caller has listed it', async () => {
+      const transform = function (this: any, data: string) {
+        this.adapter = axios.getAdapter('http');
+        return `${data}!`;
+      };
+      for (const transformRequest of [transform, [transform], undefined]) {
+        const client = newClient();
+        MAuthAxiosInterceptor.attach(client, newSigner());
+        const { config } = await client.post('/', 'a', { transformRequest });
+        const { config: again } = await client.request(config);
+        const listed = [transformRequest ?? axios.defaults.transformRequest].flat();
+        expect([config.transformRequest, again.transformRequest]).toEqual([listed, listed]);
+        expectAuthentic(server.last, app);
+        expect(server.last.body.toString()).toBe(transformRequest ? 'a!!' : 'a');
+      }
+    });
+
+    it('although all interceptors are cleared', async () => {
+      const client = newClient();
+      const detach = MAuthAxiosInterceptor.attach(client, newSigner());
+      client.interceptors.request.clear();
+      client.interceptors.response.clear();
+      await client.get('/');
+      expectAuthentic(server.last, app);
+      detach();
+      await client.get('/');
+      expect(mauthHeaders(server.last)).toEqual([]);
+    });
+
+    it('and leaves it to axios to say that it is nothing', async () => {
+      const client = newClient();
+      client.interceptors.request.use(() => undefined as never);
+      MAuthAxiosInterceptor.attach(client, newSigner());
+      await expect(client.get('/')).rejects.toBeInstanceOf(TypeError);
+      expect(server.requests).toEqual([]);
+    });
+
+    it('unless that one is ejected, or says that it does not run', async () => {
+      const client = newClient();
+      MAuthAxiosInterceptor.attach(client, newSigner());
+      const ran: string[] = [];
+      const note = (name: string) => (config: any) => {
+        ran.push(name);
+        return config;
+      };
+      const id = client.interceptors.request.use(note('ejected'));
+      client.interceptors.request.use(note('skipped'), undefined, { runWhen: () => false });
+      client.interceptors.request.use(note('kept'));
+      client.interceptors.request.eject(id);
+      await client.get('/');
+      expect(ran).toEqual(['kept']);
+      expectAuthentic(server.last, app);
+    });
+  });
 
   it('lets each transform run once', async () => {
     const client = newClient();
