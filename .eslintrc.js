@@ -118,7 +118,7 @@ module.exports = {
     // What `signedFetch` is made of serves without Nest, too.
     room(
       [
-        'lib/outbound/{signed-fetch,signing-options,fetch-body,stream-bytes,signed-origins,header-fields,redirect-rules,request-signature,error-in-words,clean-outcome,detached-body,hidden-connections,sent-request,signature-traces}.ts',
+        'lib/outbound/{signed-fetch,signing-options,fetch-body,fetch-request,request-body,stream-bytes,signed-origins,header-fields,redirect-rules,request-signature,error-in-words,clean-outcome,detached-body,hidden-connections,sent-request,signature-traces}.ts',
       ],
       { above: ['inbound', 'doors'], also: [NO_NEST] },
     ),

@@ -1,19 +1,15 @@
-import { Readable } from 'node:stream';
 import { types } from 'node:util';
 import { MAuthUnableToSignError } from '../mauth.errors.js';
-import { streamBytes } from './stream-bytes.js';
+import { type FetchCall } from './fetch-request.js';
+import { bodyAtHand, isReadable, isStream, readBody } from './request-body.js';
+import { isObject } from './signature-traces.js';
+import { readableOf, streamBytes, type ReadLimits } from './stream-bytes.js';
 
 /** The body of a request, read to its end. */
 export interface FetchBody {
   readonly bytes: Buffer;
   /** It came as a stream, so the caller does not expect it to be sent twice. */
   readonly isStream: boolean;
-}
-
-export interface FetchBodyLimits {
-  /** Largest stream, Blob or form, in bytes. */
-  readonly maxBytes: number;
-  readonly signal: AbortSignal | null | undefined;
 }
 
 /**
@@ -24,22 +20,24 @@ export interface FetchBodyLimits {
  * `body_unreadable`; the reason of the signal
  */
 export async function fetchBody(
-  input: Parameters<typeof fetch>[0],
-  init: RequestInit,
-  { maxBytes, signal }: FetchBodyLimits,
+  call: FetchCall,
+  maxBytes: number,
 ): Promise<{ request: Request; body: FetchBody }> {
-  const isStream = isStreamBody(init.body);
-  checkKind(init.body);
+  const { signal } = call;
+  const limits = { maxBytes, signal: signal ?? new AbortController().signal };
+  // The body of a Request may be sent again: whether that was made of a stream cannot be seen.
+  const isStream = isStreamBody(call.body);
   signal?.throwIfAborted();
-  // What is a stream here is sent from memory, so that the caller need not say how it is to be sent.
-  const request = new Request(input, { ...init, ...(isStream && { duplex: 'half' }) });
-  // Whatever the caller announced, the bytes are counted when they are sent.
-  request.headers.delete('content-length');
-  if (!request.body) return { request, body: { bytes: Buffer.alloc(0), isStream } };
-  const limit = isAtHand(init.body) ? Infinity : maxBytes;
   try {
-    const reading = { maxBytes: limit, signal: signal ?? new AbortController().signal };
-    const source = isForm(request, init.body) ? formReadable(request.body) : request.body;
+    const [input, given] = await call.toNative(maxBytes);
+    const init = isOfNode(given.body) ? given : await inNodesTerms(given, limits);
+    // What is a stream here is sent from memory, so that the caller need not say how it is to be sent.
+    const request = new Request(input, { ...init, ...(isStreamBody(init.body) && { duplex: 'half' }) });
+    // Whatever the caller announced, the bytes are counted when they are sent.
+    request.headers.delete('content-length');
+    if (!request.body) return { request, body: { bytes: Buffer.alloc(0), isStream } };
+    const source = isForm(request, call.body) ? readableOf(request.body) : request.body;
+    const reading = isAtHand(init.body) ? { ...limits, maxBytes: Infinity } : limits;
     return { request, body: { bytes: await streamBytes(source, reading), isStream } };
   } catch (error) {
     signal?.throwIfAborted();
@@ -47,42 +45,42 @@ export async function fetchBody(
   }
 }
 
+/**
+ * Whoever stops reading a form leaves its stream as it is: cancelling that of a form makes Node 24 fail in the
+ * background, which ends the process. Whether the form of a `Request` came as one cannot be seen.
+ */
 function isForm({ headers }: Request, body: unknown): boolean {
   return (
-    body instanceof FormData || (!body && /^multipart\/form-data\b/i.test(headers.get('content-type') ?? ''))
+    body instanceof FormData ||
+    (body === undefined && /^multipart\/form-data\b/i.test(headers.get('content-type') ?? ''))
   );
 }
 
-/**
- * Whoever stops reading this leaves the stream as it is: cancelling that of a form makes Node 24 fail in the
- * background, which ends the process. Whether the form of a `Request` came as one cannot be seen.
- */
-function formReadable(stream: ReadableStream<Uint8Array>): Readable {
-  const reader = stream.getReader();
-  return new Readable({
-    read() {
-      reader.read().then(
-        ({ done, value }) => this.push(done ? null : value),
-        (error: Error) => this.destroy(error),
-      );
-    },
-  });
+/** A body of another implementation in bytes, with the content type that comes with it. */
+async function inNodesTerms(init: RequestInit, limits: ReadLimits): Promise<RequestInit> {
+  const given: unknown = init.body;
+  if (!isObject(given) || types.isSharedArrayBuffer(given)) throw unsupported();
+  const body = bodyAtHand(given) ?? (isReadable(given) ? await readBody(given, limits) : undefined);
+  if (!body) throw unsupported();
+  const headers = new Headers(init.headers);
+  if (body.contentType && !headers.has('content-type')) headers.set('content-type', body.contentType);
+  return { ...init, headers, body: body.data === undefined ? undefined : new Uint8Array(body.bytes) };
 }
 
 /** fetch makes text such as "[object Object]" of anything that it does not know. */
-function checkKind(body: unknown): void {
-  if (typeof body !== 'object' || body === null) return;
-  const isKnown =
-    isAtHand(body) ||
-    isStreamBody(body) ||
-    body instanceof URLSearchParams ||
-    body instanceof FormData ||
-    body instanceof Blob;
-  if (isKnown) return;
-  throw new MAuthUnableToSignError(
+function unsupported(): MAuthUnableToSignError {
+  return new MAuthUnableToSignError(
     'body_unsupported',
     'The body must be text, bytes, URLSearchParams, FormData, a Blob or a stream; use JSON.stringify() for JSON.',
   );
+}
+
+/** Whether Node's `Request` makes of the body what it stands for. */
+function isOfNode(body: unknown): boolean {
+  if (typeof body === 'symbol' || typeof body === 'function') return false;
+  if (typeof body !== 'object' || body === null || isAtHand(body)) return true;
+  if (body instanceof FormData || body instanceof Blob || body instanceof ReadableStream) return true;
+  return !isReadable(body) && Symbol.asyncIterator in body;
 }
 
 /** Text and bytes that the caller holds in memory anyway. */
@@ -97,5 +95,5 @@ function isAtHand(body: unknown): boolean {
 
 function isStreamBody(body: unknown): boolean {
   if (typeof body !== 'object' || body === null || isAtHand(body) || body instanceof FormData) return false;
-  return body instanceof ReadableStream || Symbol.asyncIterator in body;
+  return isStream(body) || Symbol.asyncIterator in body;
 }

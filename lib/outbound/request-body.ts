@@ -28,9 +28,9 @@ export function bodyAtHand(data: unknown): RequestBody | undefined {
   if (typeof data === 'string') return { data, bytes: Buffer.from(data, 'utf8') };
   if (ArrayBuffer.isView(data)) return ofBytes(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
   if (types.isAnyArrayBuffer(data)) return ofBytes(Buffer.from(data));
-  if (data instanceof URLSearchParams) {
+  if (kindOf(data) === 'URLSearchParams') {
     const type = 'application/x-www-form-urlencoded;charset=utf-8';
-    return { ...ofText(data.toString()), contentType: type, weakType: true };
+    return { ...ofText((data as URLSearchParams).toString()), contentType: type, weakType: true };
   }
   return undefined;
 }
@@ -57,6 +57,11 @@ export async function readBody(data: unknown, limits: ReadLimits): Promise<Reque
   );
 }
 
+/** Whether `readBody` knows the kind. */
+export function isReadable(data: object): boolean {
+  return isForm(data) || isBlob(data) || isStream(data);
+}
+
 function ofBytes(bytes: Buffer): RequestBody {
   return { data: bytes.length > 0 ? bytes : undefined, bytes };
 }
@@ -75,7 +80,8 @@ function isBlob(data: object): data is Blob {
   return ['Blob', 'File'].includes(kindOf(data)) && typeof (data as Blob).arrayBuffer === 'function';
 }
 
-function isStream(data: object): data is NodeStream | ReadableStream {
+/** A stream of Node, or one of the web; of whichever implementation. */
+export function isStream(data: object): data is NodeStream | ReadableStream {
   return (
     typeof (data as NodeStream).pipe === 'function' ||
     typeof (data as ReadableStream).getReader === 'function'

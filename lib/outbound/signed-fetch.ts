@@ -1,7 +1,7 @@
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { cleanError } from './clean-outcome.js';
 import { fetchBody, type FetchBody } from './fetch-body.js';
-import { withoutMAuth } from './header-fields.js';
+import { CARRIED, fetchCall } from './fetch-request.js';
 import { requestSignature, type RequestSigner } from './request-signature.js';
 import { becomesGet, CREDENTIALS } from './redirect-rules.js';
 import { readSignedOrigins } from './signed-origins.js';
@@ -22,26 +22,20 @@ interface FetchHop {
 // As many as the fetch standard follows.
 const MAX_REDIRECTS = 20;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-const CARRIED = [
-  'cache',
-  'credentials',
-  'integrity',
-  'keepalive',
-  'mode',
-  'referrer',
-  'referrerPolicy',
-] as const;
 
 /**
  * A fetch that signs what it sends. It is called like the built-in one, and signs the very bytes and the very URL that
  * leave; redirects within one origin are signed afresh, and one to another origin goes without MAuth headers. Origins
  * that are not in `signedOrigins` get none either.
  *
+ * `Request`, `FormData`, Blobs and streams may be those of another implementation, such as the undici package. A
+ * `dispatcher` belongs into the options of the call, for it cannot be read from a `Request`.
+ *
  * Bodies are read into memory first; a stream, Blob or form above `maxStreamBytes` is refused. As the fetch standard
  * has it, a stream is not sent again after a redirect.
  *
- * What cannot be signed rejects with `MAuthUnableToSignError`, code `body_too_large`, `body_unsupported`,
- * `body_unreadable`, `signing_failed` or one of the signer's; nothing is sent then. Other errors are those of fetch,
+ * What cannot be signed rejects with `MAuthUnableToSignError`, code `body_consumed`, `body_too_large`,
+ * `body_unsupported`, `body_unreadable`, `signing_failed` or one of the signer's; nothing is sent then. Other errors are those of fetch,
  * without anything in them that would show a signature.
  *
  * @param fetch the built-in one, or another that behaves like it
@@ -59,28 +53,16 @@ export function signedFetch(
   const isSigned = readSignedOrigins(signedOrigins);
   const maxBytes = readMaxStreamBytes(maxStreamBytes);
   const send: Fetch = async (input, init) => {
-    const url = requestedUrl(input);
-    if (!url || !/^https?:$/.test(url.protocol)) return fetch(input, init);
-    const given = init?.headers ?? (input instanceof Request ? input.headers : undefined);
-    const headers = new Headers(
-      withoutMAuth(Object.fromEntries(new Headers(given))) as Record<string, string>,
-    );
-    if (!isSigned(url.origin)) return fetch(input, { ...init, headers });
-    const own = init?.signal;
-    const signal = own === undefined && input instanceof Request ? input.signal : own;
-    const { request, body } = await fetchBody(input, { ...init, headers }, { maxBytes, signal });
+    const call = fetchCall(input, init);
+    const { url, headers, signal } = call;
+    if (!/^https?:$/.test(url.protocol) || !isSigned(url.origin)) return fetch(input, { ...init, headers });
+    const { request, body } = await fetchBody(call, maxBytes);
     return new SignedFetching(fetch, signer, request, { ...init, signal }).run(body);
   };
   return (input, init) =>
     send(input, init).catch((error: unknown) => {
       throw cleanError(error);
     });
-}
-
-/** Undefined where fetch has to say what is wrong with it. */
-function requestedUrl(input: unknown): URL | undefined {
-  const text = input instanceof Request ? input.url : String(input);
-  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 /** One call, with the redirects that it meets. */

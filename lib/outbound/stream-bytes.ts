@@ -73,7 +73,8 @@ function isWebStream(stream: NodeStream | ReadableStream): stream is ReadableStr
 }
 
 function asReadable(stream: NodeStream | ReadableStream): Readable {
-  if (isWebStream(stream)) return Readable.fromWeb(stream as never);
+  if (stream instanceof ReadableStream) return Readable.fromWeb(stream as never);
+  if (isWebStream(stream)) return readableOf(stream);
   if (stream instanceof Readable) return stream;
   const through = new PassThrough();
   let ended = false;
@@ -81,6 +82,20 @@ function asReadable(stream: NodeStream | ReadableStream): Readable {
   stream.once('error', (error: Error) => through.destroy(error));
   stream.once('close', () => ended || through.destroy(new Error('The stream closed before its end.')));
   return stream.pipe(through);
+}
+
+/** The chunks of a web stream; whoever stops reading leaves that one as it is. */
+export function readableOf(stream: ReadableStream<Uint8Array>): Readable {
+  const reader = stream.getReader();
+  return new Readable({
+    objectMode: true,
+    read() {
+      reader.read().then(
+        ({ done, value }) => this.push(done ? null : value),
+        (error: Error) => this.destroy(error),
+      );
+    },
+  });
 }
 
 async function collect(source: Readable, maxBytes: number): Promise<Buffer> {
