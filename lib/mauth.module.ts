@@ -8,7 +8,6 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { MAuthAuthenticator } from './authentication/mauth-authenticator.js';
-import { AccessPolicies } from './inbound/access-policies.js';
 import { ExemptRouteGuard } from './inbound/exempt-route.guard.js';
 import { InboundAuthenticator } from './inbound/inbound-authenticator.js';
 import {
@@ -49,6 +48,7 @@ import { AbsentHttpServiceCheck } from './outbound/absent-http.service.js';
 import { MAUTH_HTTP_OPTIONS, mauthHttpProvider } from './outbound/mauth-http.provider.js';
 import { MAuthHttpService } from './outbound/mauth-http.service.js';
 import { MAuthSigner } from './signing/mauth-signer.js';
+import { ownProperties } from './protocol/own-properties.js';
 
 const MAUTH_CONFIGURATION = Symbol.for('nestjs-mauth:configuration');
 
@@ -82,8 +82,8 @@ export class MAuthModule {
    * @throws MAuthConfigurationError, now or when the application starts, that names the option or variable
    */
   static forRoot(options?: MAuthModuleOptions): DynamicModule {
-    const { isGlobal, protect, exempt, guard, imports, ...rest } =
-      options ?? ({} as Partial<MAuthModuleOptions>);
+    const given: Partial<MAuthModuleOptions> = options ?? {};
+    const { isGlobal, protect, exempt, guard, imports, ...rest } = ownProperties(given);
     // The options stay in the closure: as the value of a provider the private key could be seen in the container.
     const useFactory = () => configure(options ? (rest as MAuthFactoryOptions) : mauthOptionsFromEnv());
     return assemble([{ provide: MAUTH_CONFIGURATION, useFactory }], {
@@ -109,18 +109,14 @@ export class MAuthModule {
    */
   static forRootAsync(options: MAuthModuleAsyncOptions): DynamicModule {
     checkSources(options);
-    const { extraProviders = [], useClass } = options;
+    const { extraProviders = [], useClass } = ownProperties(options);
     const providers = [...extraProviders, ...(useClass ? [useClass] : []), configurationFrom(options)];
     return assemble(providers, options);
   }
 }
 
-function configurationFrom({
-  useFactory,
-  inject,
-  useClass,
-  useExisting,
-}: MAuthModuleAsyncOptions): FactoryProvider {
+function configurationFrom(options: MAuthModuleAsyncOptions): FactoryProvider {
+  const { useFactory, inject, useClass, useExisting } = ownProperties(options);
   if (useFactory) {
     return {
       provide: MAUTH_CONFIGURATION,
@@ -141,7 +137,7 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
     module: MAuthModule,
     global: isGlobal,
     imports,
-    providers: [
+    providers: inheritNothing([
       nestCoreProvider,
       ...configuration,
       ...CORE_PROVIDERS,
@@ -165,7 +161,7 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
       MessageProtection,
       RouteMap,
       MAuthStartUpCheck,
-    ],
+    ]),
     // A guard that a decorator brings is made in the module of the controller, so what it injects is exported too.
     exports: [
       MAUTH_SETTINGS,
@@ -180,6 +176,11 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
       MAuthHttpService,
     ],
   };
+}
+
+/** Nest looks for `useClass` and others on each provider, and a provider has only one of them. */
+function inheritNothing(providers: Provider[]): Provider[] {
+  return providers.map((provider) => (typeof provider === 'function' ? provider : ownProperties(provider)));
 }
 
 const CORE_PROVIDERS: FactoryProvider[] = [
@@ -238,9 +239,9 @@ const RESPONSE_SIGNING: FactoryProvider[] = [
 
 const INHERITED_RESTRICTIONS: FactoryProvider = {
   provide: InheritedRestrictionGuard,
-  inject: [MAuthGuard, MAUTH_SETTINGS],
-  useFactory: (guard: MAuthGuard, { apps }: MAuthSettings) =>
-    new InheritedRestrictionGuard(guard, new AccessPolicies(apps)),
+  inject: [MAuthGuard, MAUTH_INBOUND_AUTHENTICATOR],
+  useFactory: (guard: MAuthGuard, { policies }: InboundAuthenticator) =>
+    new InheritedRestrictionGuard(guard, policies),
 };
 
 /** The guard that runs in front of every handler. */

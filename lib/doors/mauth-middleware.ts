@@ -3,6 +3,7 @@ import { Exchange } from '../inbound/exchange.js';
 import { passDoor, type RequestReading } from '../inbound/platform.js';
 import { sentTarget } from '../inbound/sent-target.js';
 import { StandaloneDoor, type MAuthDoorOptions } from './standalone-door.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** A middleware for Express, Connect, and whatever else calls `(request, response, next)`. */
 export interface MAuthDoorMiddleware {
@@ -20,7 +21,8 @@ export interface MAuthDoorMiddleware {
 
 const READING: RequestReading = {
   sentTarget,
-  routedTargets: (request) => [sentTarget(request), request.url ?? ''],
+  routedTargets: (request) => [sentTarget(request), ownProperty(request, 'url') ?? ''],
+  isRouted: () => false, // Nothing tells.
 };
 
 /**

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { ownProperties } from '../protocol/own-properties.js';
 
 /** Who may call a handler, beyond being authentic. */
 export interface RequiresMAuthOptions {
@@ -11,9 +12,9 @@ export interface RequiresMAuthOptions {
 /** What the decorators wrote on one class or one method. */
 export interface AccessMarks {
   /** One entry for each `@RequiresMAuth()`, from the lowest up. */
-  readonly requires?: readonly RequiresMAuthOptions[];
-  readonly public?: true;
-  readonly optional?: true;
+  readonly requires?: readonly RequiresMAuthOptions[] | undefined;
+  readonly public?: true | undefined;
+  readonly optional?: true | undefined;
 }
 
 /** Any class; its constructor's parameters do not matter. */
@@ -33,8 +34,9 @@ const GUARDED = 'nestjs-mauth:guarded';
 export function marks(added: AccessMarks): ClassDecorator & MethodDecorator {
   return (target: object, key?: string | symbol) => {
     const before = marksOf(target, key);
-    const requires = [...(before.requires ?? []), ...(added.requires ?? [])];
-    const after = { ...before, ...added, ...(requires.length > 0 && { requires }) };
+    const more = ownProperties(added);
+    const requires = [...(before.requires ?? []), ...(more.requires ?? [])];
+    const after = ownProperties({ ...before, ...more, ...(requires.length > 0 && { requires }) });
     if (key === undefined) Reflect.defineMetadata(MARKS, after, target);
     else Reflect.defineMetadata(MARKS, after, target, key);
   };
@@ -44,7 +46,8 @@ export function marks(added: AccessMarks): ClassDecorator & MethodDecorator {
 export function marksOf(target: object, key?: string | symbol): AccessMarks {
   const found: unknown =
     key === undefined ? Reflect.getOwnMetadata(MARKS, target) : Reflect.getOwnMetadata(MARKS, target, key);
-  return found ?? {};
+  const { requires, ...others } = ownProperties((found ?? {}) as AccessMarks);
+  return ownProperties({ ...others, requires: requires?.map(ownProperties) });
 }
 
 /** A decorator that records that the guard was brought along; Nest keeps its own record in the same places. */

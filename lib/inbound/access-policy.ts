@@ -1,19 +1,22 @@
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { isAppUuid } from '../protocol/app-uuid.js';
 import { type AnyClass, marksOf, type AccessMarks, type RequiresMAuthOptions } from './access-marks.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** What the decorators ask for at one handler. */
-export interface AccessPolicy {
-  /**
-   * `public`: nothing is looked at. `optional`: requests without authentication headers pass. `required`: nothing
-   * but authentic requests passes.
-   */
-  readonly access: 'public' | 'optional' | 'required';
-  /** Whether decorators ask for authentication here; where not, `protect` decides whether the guard runs at all. */
-  readonly isAsked: boolean;
-  /** UUIDs in lower case; undefined = every authentic app. */
-  readonly apps?: ReadonlySet<string>;
-  readonly maxBodyBytes?: number;
+export class AccessPolicy {
+  constructor(
+    /**
+     * `public`: nothing is looked at. `optional`: requests without authentication headers pass. `required`: nothing
+     * but authentic requests passes.
+     */
+    readonly access: 'public' | 'optional' | 'required',
+    /** Whether decorators ask for authentication here; where not, `protect` decides whether the guard runs at all. */
+    readonly isAsked: boolean,
+    /** UUIDs in lower case; undefined = every authentic app. */
+    readonly apps?: ReadonlySet<string>,
+    readonly maxBodyBytes?: number,
+  ) {}
 }
 
 /** A handler as Nest names it: a class and one of its methods. */
@@ -38,7 +41,7 @@ export type AppNames = Readonly<Record<string, string>>;
  */
 export function accessPolicyOf(place: HandlerPlace, names: AppNames = {}): AccessPolicy {
   const lineage = lineageOf(place.controller);
-  if (!lineage.some(isMarked)) return { access: 'required', isAsked: false };
+  if (!lineage.some(isMarked)) return new AccessPolicy('required', false);
   const { key, declaredBy } = declarationOf(place, lineage);
   const onClasses = lineage.map((ancestor) => checked(marksOf(ancestor), ancestor.name));
   const onMethods = lineage.map(({ prototype, name }) =>
@@ -50,16 +53,16 @@ export function accessPolicyOf(place: HandlerPlace, names: AppNames = {}): Acces
     (!isClosedAgain && relaxationIn(onMethods[declaredBy])) ||
     (!onMethods.some(({ requires }) => requires) && relaxationIn(onClasses[0])) ||
     undefined;
-  if (relaxation === 'public') return { access: 'public', isAsked: false };
+  if (relaxation === 'public') return new AccessPolicy('public', false);
 
   const written = [...onMethods, ...onClasses].flatMap(({ requires = [] }) => requires.toReversed());
   const apps = firstOf('apps', written);
-  return {
-    access: relaxation ?? 'required',
-    isAsked: relaxation !== undefined || written.length > 0,
-    apps: apps && new Set(apps.map((app) => appUuidOf(app, names, `${place.controller.name}.${key}`))),
-    maxBodyBytes: firstOf('maxBodyBytes', written),
-  };
+  return new AccessPolicy(
+    relaxation ?? 'required',
+    relaxation !== undefined || written.length > 0,
+    apps && new Set(apps.map((app) => appUuidOf(app, names, `${place.controller.name}.${key}`))),
+    firstOf('maxBodyBytes', written),
+  );
 }
 
 /** The class and its parents, the class itself first. */
@@ -96,7 +99,7 @@ function declarationOf({ controller, handler }: HandlerPlace, lineage: readonly 
 function nameOf(handler: HandlerPlace['handler'], lineage: readonly AnyClass[]): string {
   for (const { prototype } of lineage) {
     const methods = Object.entries(Object.getOwnPropertyDescriptors(prototype as object));
-    const found = methods.find(([, { value }]) => value === handler);
+    const found = methods.find(([, descriptor]) => ownProperty(descriptor, 'value') === handler);
     if (found) return found[0];
   }
   // Something has put a wrapper of the same name around the method after the class was made.

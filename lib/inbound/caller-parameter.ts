@@ -10,6 +10,7 @@ import { httpRequest } from './http-request.js';
 import { getMAuthIdentity } from './identity.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
 import { sentTarget } from './sent-target.js';
+import { ownProperties } from '../protocol/own-properties.js';
 
 /** For a handler that also runs without authentication. */
 export interface CallerParameterOptions {
@@ -29,8 +30,9 @@ export interface WantedOfCaller extends CallerParameterOptions {
 export const CallerParameter: (wanted: WantedOfCaller) => ParameterDecorator = createParamDecorator(
   (wanted: WantedOfCaller, context: ExecutionContext) => {
     const identity = identityIn(context);
-    if (identity) return wanted.property ? identity[wanted.property] : identity;
-    if (wanted.optional) return undefined;
+    const { property, optional } = ownProperties(wanted);
+    if (identity) return property ? identity[property] : identity;
+    if (optional) return undefined;
     requestsOf(context).forEach((request) => reportUnprotected(context, nodeRequest(request)));
     throw new MAuthUnauthorizedException();
   },

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { Readable, Stream } from 'node:stream';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /**
  * A request and its response as Node hands them over, below any framework.
@@ -22,13 +23,13 @@ export class Exchange {
 
 /** Node's request behind the request of a framework (Fastify wraps it, Express does not). */
 export function nodeRequest(request: unknown): IncomingMessage {
-  const { raw } = (request ?? {}) as { raw?: unknown };
+  const raw = ownProperty(request, 'raw');
   return (raw instanceof Readable ? raw : request) as IncomingMessage;
 }
 
 /** Node's response behind the response of a framework; undefined for anything else. */
 export function nodeResponse(response: unknown): ServerResponse | undefined {
-  const { raw } = (response ?? {}) as { raw?: unknown };
+  const raw = ownProperty(response, 'raw');
   const found = raw instanceof Stream ? raw : response;
   return found instanceof Stream ? (found as ServerResponse) : undefined;
 }
@@ -39,27 +40,26 @@ export function nodeResponse(response: unknown): ServerResponse | undefined {
  * through HTTP/2, headers prove nothing.
  */
 export function hasNoBody(request: IncomingMessage): boolean {
-  if (request.httpVersionMajor >= 2) {
-    return (request as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders === true;
-  }
+  if (isHttp2(request)) return ownProperty(ownProperty(request, 'stream'), 'endAfterHeaders') === true;
   if (!(request.socket instanceof Socket)) return false;
-  return request.headers['transfer-encoding'] === undefined && contentLength(request) === 0;
+  return ownProperty(request.headers, 'transfer-encoding') === undefined && contentLength(request) === 0;
 }
 
 /** Whether a server of Node has read the request; serverless adapters and `inject` of tests make theirs of text. */
 export function comesOffTheWire(request: IncomingMessage): boolean {
-  return request.httpVersionMajor >= 2 || request.socket instanceof Socket;
+  return isHttp2(request) || request.socket instanceof Socket;
+}
+
+function isHttp2(request: IncomingMessage): boolean {
+  return Number(ownProperty(request, 'httpVersionMajor')) >= 2;
 }
 
 /** What the request announces, in bytes; 0 when it announces nothing. */
 export function contentLength(request: IncomingMessage): number {
-  return Number(request.headers['content-length'] ?? 0);
+  return Number(ownProperty(request.headers, 'content-length') ?? 0);
 }
 
 /** Whether there is nobody left to answer to. Responses of HTTP/2 tell by their stream alone. */
-export function isGone({
-  destroyed,
-  stream,
-}: ServerResponse & { stream?: { destroyed: boolean } | null }): boolean {
-  return destroyed || stream?.destroyed === true;
+export function isGone(response: ServerResponse): boolean {
+  return response.destroyed || ownProperty(ownProperty(response, 'stream'), 'destroyed') === true;
 }

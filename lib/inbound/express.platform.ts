@@ -3,6 +3,7 @@ import { type HttpServer } from '@nestjs/common';
 import { Exchange } from './exchange.js';
 import { passDoor, type EarlierLayers, type InboundEntry, type InboundPlatform } from './platform.js';
 import { sentTarget, type MountedRequest } from './sent-target.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** What Express adds to Node's request. */
 type ExpressRequest = MountedRequest & { route?: unknown };
@@ -23,6 +24,8 @@ interface ExpressApplication {
   handle?: Middleware;
   readonly router?: { readonly stack?: readonly ExpressLayer[] };
 }
+
+type SecuredAdapter = HttpServer & { registerSecurityHook?: (hook: unknown) => unknown };
 
 /** In front of Express itself; the door is a middleware, and `app.use` in `main.ts` comes after it. */
 export class ExpressPlatform implements InboundPlatform {
@@ -58,11 +61,12 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   isRouted(request: ExpressRequest): boolean {
-    return request.route !== undefined;
+    return ownProperty(request, 'route') !== undefined;
   }
 
   earlierLayers(): EarlierLayers {
-    const kinds = (this.#application().router?.stack ?? []).map(kindOf);
+    const layers = ownProperty(ownProperty(this.#application(), 'router'), 'stack') ?? [];
+    const kinds = layers.map(kindOf);
     const answering = kinds.filter((kind) => kind !== 'middleware');
     return { answering, mayAnswer: kinds.length > answering.length };
   }
@@ -73,7 +77,7 @@ export class ExpressPlatform implements InboundPlatform {
    */
   #takeIn(middleware: Middleware): void {
     const application = this.#application();
-    const { handle } = application;
+    const handle = ownProperty(application, 'handle');
     if (!handle) {
       // Something that only looks like Express.
       this.#adapter.use(middleware);
@@ -106,16 +110,17 @@ export class ExpressPlatform implements InboundPlatform {
     }) as HttpServer;
     adapter.enableCors = adapter.enableCors.bind(inPlace);
     // Nest 12 alone has it: for `app.useSecurityHeaders()` and `app.enableCsrfProtection()`.
-    const { registerSecurityHook } = adapter as { registerSecurityHook?: (hook: unknown) => unknown };
+    const registerSecurityHook = ownProperty(adapter as SecuredAdapter, 'registerSecurityHook');
     if (registerSecurityHook)
       Object.assign(adapter, { registerSecurityHook: registerSecurityHook.bind(inPlace) });
   }
 }
 
 /** Named after its handler: Express names the one of mounted applications, and `serve-static` its own. */
-function kindOf({ route, handle }: ExpressLayer): string {
-  if (route !== undefined) return 'route';
-  if (Array.isArray(handle?.stack)) return 'router';
+function kindOf(layer: ExpressLayer): string {
+  const handle = ownProperty(layer, 'handle');
+  if (ownProperty(layer, 'route') !== undefined) return 'route';
+  if (Array.isArray(ownProperty(handle, 'stack'))) return 'router';
   if (handle?.name === 'mounted_app') return 'mounted application';
   if (handle?.name === 'serveStatic') return 'folder of static files';
   // Without a third parameter it has nothing to pass requests on with.

@@ -3,6 +3,7 @@ import { objectNotes } from '../authentication/object-notes.js';
 import { Exchange } from './exchange.js';
 import { passDoor, type InboundEntry, type RequestReading } from './platform.js';
 import { sentTarget, type MountedRequest } from './sent-target.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 type Done = (error?: unknown) => void;
 type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
@@ -61,7 +62,7 @@ export class FastifyHooks implements RequestReading {
     const key = Object.getOwnPropertySymbols(instance).find(
       ({ description }) => description === 'fastify.hooks',
     );
-    const hooks = key && (instance as Record<symbol, { onRequest?: unknown } | undefined>)[key]?.onRequest;
+    const hooks = key && ownProperty((instance as Record<symbol, unknown>)[key], 'onRequest');
     if (!Array.isArray(hooks)) return;
     const note: Hook = ({ raw }, reply, done) => {
       if (!this.#replies.get(raw)) this.#replies.set(raw, reply);
@@ -70,12 +71,17 @@ export class FastifyHooks implements RequestReading {
     hooks.unshift(note);
   }
 
+  /** The hook before handlers says so, as it comes. */
+  isRouted(): boolean {
+    return false;
+  }
+
   sentTarget(request: MountedRequest): string {
     return sentTarget(request);
   }
 
   routedTarget(request: IncomingMessage): string {
-    return request.url ?? '';
+    return ownProperty(request, 'url') ?? '';
   }
 
   routedTargets(request: MountedRequest): readonly string[] {

@@ -2,6 +2,7 @@ import { type Server } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
 import { FastifyHooks, type HookedInstance } from './fastify-hooks.js';
 import { type EarlierLayers, type InboundEntry, type InboundPlatform } from './platform.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** As much of a Fastify instance as is used here. */
 interface FastifyInstance extends HookedInstance {
@@ -36,7 +37,7 @@ export class FastifyPlatform extends FastifyHooks implements InboundPlatform {
 
   /** With the adapter's option `skipMiddie` there is no `app.use`, unless the application brings one. */
   #hasMiddleware(instance: FastifyInstance): boolean {
-    const { isMiddieRegistered } = this.#adapter as { isMiddieRegistered?: boolean };
-    return isMiddieRegistered !== true || typeof instance.use === 'function';
+    const isRegistered = ownProperty(this.#adapter as { isMiddieRegistered?: boolean }, 'isMiddieRegistered');
+    return isRegistered !== true || typeof ownProperty(instance, 'use') === 'function';
   }
 }

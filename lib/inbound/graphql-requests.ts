@@ -1,5 +1,6 @@
 import { type ExecutionContext } from '@nestjs/common';
 import { nodeRequest } from './exchange.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** Where GraphQL servers put the HTTP request: Apollo, others, and Mercurius. */
 interface GraphqlContext {
@@ -22,8 +23,13 @@ interface GraphqlInfo {
 export function graphqlRequests(context: ExecutionContext): object[] {
   // (parent, args, context, info) for resolvers of fields, (reference, context, info) for those of references.
   const [graphql, info] = context.getArgs<unknown[]>().slice(-2) as [GraphqlContext?, GraphqlInfo?];
-  if (info?.operation?.operation === 'subscription') return [];
-  const candidates = [graphql?.req, graphql?.request, graphql?.reply?.request];
+  if (ownProperty(ownProperty(info, 'operation'), 'operation') === 'subscription') return [];
+  const reply = ownProperty(graphql, 'reply');
+  const candidates = [
+    ownProperty(graphql, 'req'),
+    ownProperty(graphql, 'request'),
+    ownProperty(reply, 'request'),
+  ];
   return candidates.filter(isObject).filter((candidate) => !isUpgrade(candidate));
 }
 
@@ -33,6 +39,9 @@ function isObject(candidate: unknown): candidate is object {
 
 /** `@fastify/websocket` routes handshakes like requests. */
 function isUpgrade(request: object): boolean {
-  const { upgrade, headers } = nodeRequest(request) as { upgrade?: unknown; headers?: { upgrade?: unknown } };
-  return upgrade === true || /websocket/i.test(String(headers?.upgrade));
+  const incoming = nodeRequest(request);
+  const header = ownProperty(ownProperty(incoming, 'headers'), 'upgrade');
+  return (
+    ownProperty(incoming as { upgrade?: unknown }, 'upgrade') === true || /websocket/i.test(String(header))
+  );
 }

@@ -1,12 +1,10 @@
 import 'reflect-metadata';
-import { type DiscoveryService } from '@nestjs/core';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type AccessPolicies } from './access-policies.js';
 import { type HandlerPlace } from './access-policy.js';
 import { isMAuthGuardSubclass } from './application-guard.js';
 import { MAuthGuard } from './mauth.guard.js';
-
-type ProviderWrapper = ReturnType<DiscoveryService['getProviders']>[number];
+import { type ProviderWrapper } from './provider-wrapper.js';
 
 /** What @UseGuards() writes. */
 const GUARDS = '__guards__';

@@ -1,5 +1,6 @@
 import { type HttpServer } from '@nestjs/common';
 import { type HttpAdapterHost } from '@nestjs/core';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 /** Whose hooks stand in one HTTP adapter: they stay there, and ask each time for whom. */
 class Installation<Owner, Installed> {
@@ -62,15 +63,17 @@ export class HostAdapters<Owner, Installed> {
 /** `host.init$` tells of the first adapter only, and completes; the property is set each time. */
 function onAdapterSet(host: HttpAdapterHost, announce: (adapter: HttpServer) => void): void {
   const accessor = accessorOf(host);
-  if (!accessor?.set) return;
-  Object.defineProperty(host, 'httpAdapter', {
+  const set = ownProperty(accessor, 'set');
+  if (!accessor || !set) return;
+  const announcing = {
     ...accessor,
     configurable: true,
     set(this: HttpAdapterHost, adapter: HttpServer | null) {
-      accessor.set?.call(this, adapter);
+      set.call(this, adapter);
       if (adapter) announce(adapter);
     },
-  });
+  };
+  Object.defineProperty(host, 'httpAdapter', ownProperties(announcing));
 }
 
 function accessorOf(host: object): PropertyDescriptor | undefined {

@@ -5,7 +5,7 @@ import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
-import { type AccessPolicies } from './access-policies.js';
+import { AccessPolicies } from './access-policies.js';
 import { type HandlerPlace } from './access-policy.js';
 import { type Answer } from './answers.js';
 import { type ApplicationGuard } from './application-guard.js';
@@ -24,6 +24,7 @@ import { recordRoutes, type RegisteredRoute } from './registered-routes.js';
 import { RequestAuthenticator } from './request-authenticator.js';
 import { type ResponseSigning } from './response-signing.js';
 import { type RouteMap } from './route-map.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 type Adapters = HostAdapters<InboundAuthenticator, readonly RegisteredRoute[]>;
 
@@ -42,6 +43,8 @@ export interface DoorOptions {
  */
 @Injectable()
 export class InboundAuthenticator extends RequestAuthenticator {
+  /** What the decorators ask for at each handler: read once, when the application starts. */
+  readonly policies: AccessPolicies;
   readonly #settings: MAuthSettings;
   readonly #door: Door;
   readonly #standsInFront: boolean;
@@ -61,6 +64,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
   ) {
     super(settings, authenticator, (arrival) => responses?.watch(arrival));
     this.#settings = settings;
+    this.policies = new AccessPolicies(settings.apps);
     this.#door = new Door(
       settings,
       exempt,
@@ -124,9 +128,9 @@ export class InboundAuthenticator extends RequestAuthenticator {
    *
    * @throws MAuthConfigurationError that names handlers whose routes are not one path, and the remedies
    */
-  openRoutes(map: RouteMap, policies: AccessPolicies): void {
+  openRoutes(map: RouteMap): void {
     if (!this.#standsInFront || !this.#routes) return;
-    this.#openRoutes.open(map, map.of(this.#routes), policies, this.#exempt);
+    this.#openRoutes.open(map, map.of(this.#routes), this.policies, this.#exempt);
   }
 
   /**
@@ -142,7 +146,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
   protected override answerTo(failure: InboundFailure): Answer {
     const standard = super.answerTo(failure);
     const guard = this.#applicationGuard;
-    if (!guard?.toException) return standard;
+    if (!guard || !ownProperty(guard, 'toException')) return standard;
     try {
       return answerOf(exceptionOf(guard, failure), standard.headers);
     } catch (error) {
@@ -195,12 +199,12 @@ export class InboundAuthenticator extends RequestAuthenticator {
         present().receive(platform, request, response, isRouted);
         watch?.begin(request, response, platform.sentTarget(request));
       },
-      ...(this.#standsInFront && {
-        admit: (exchange: Exchange) => {
-          watch?.reachedGate(exchange.request);
-          return present().#admitsInFront(exchange, platform.routedTarget(exchange.request));
-        },
-      }),
+      admit: this.#standsInFront
+        ? (exchange) => {
+            watch?.reachedGate(exchange.request);
+            return present().#admitsInFront(exchange, platform.routedTarget(exchange.request));
+          }
+        : undefined,
     });
     return routes;
   }

@@ -13,7 +13,6 @@ import { type MAuthIdentity } from '../authentication/result.js';
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
-import { AccessPolicies } from './access-policies.js';
 import { type AccessPolicy } from './access-policy.js';
 import { answerFor } from './answers.js';
 import { mauthGuard, type ApplicationGuard } from './application-guard.js';
@@ -61,8 +60,6 @@ export class MAuthGuard implements CanActivate {
 
   @Inject(MAUTH_INBOUND_AUTHENTICATOR)
   private readonly authenticator!: InboundAuthenticator;
-
-  #policies: AccessPolicies | undefined;
 
   /** @throws what `toException` makes of the failure */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
@@ -150,8 +147,7 @@ export class MAuthGuard implements CanActivate {
   }
 
   #policyAt(context: ExecutionContext) {
-    this.#policies ??= new AccessPolicies(this.settings.apps);
-    return this.#policies.of({
+    return this.authenticator.policies.of({
       controller: context.getClass<AnyClass>(),
       handler: context.getHandler(),
     });

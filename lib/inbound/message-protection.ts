@@ -12,6 +12,8 @@ import { type AnyClass } from './access-marks.js';
 import { MAUTH_MESSAGE_GUARD, MAUTH_NEST, MAUTH_PROTECT } from './inbound-tokens.js';
 import { type NestCore } from './nest-core.js';
 import { RpcRefusalFilter } from './rpc-refusal.filter.js';
+import { ownProperties } from '../protocol/own-properties.js';
+import { isClass } from './provider-wrapper.js';
 
 // What @nestjs/microservices, @nestjs/websockets, @UseGuards() and @UseFilters() write. Their packages are not asked:
 // most applications do without them.
@@ -60,12 +62,14 @@ export class MessageProtection {
   #protectAll(): void {
     for (const module of this.#modules.values()) {
       const classes = [...module.controllers.values(), ...module.providers.values()]
-        .filter(({ metatype, inject }) => typeof metatype === 'function' && !inject)
+        .filter(isClass)
         .map(({ metatype }) => metatype as AnyClass);
       classes.filter(hasMessageHandlers).forEach(bringGuard);
       // Also for a class that inherits the guard, and is in a module that was scanned before it was written.
-      module.addInjectable({ provide: MessageGuard, useValue: new MessageGuard(this.guard) }, 'guard');
-      module.addInjectable({ provide: RpcRefusalFilter, useValue: new RpcRefusalFilter() }, 'filter');
+      const guard = { provide: MessageGuard, useValue: new MessageGuard(this.guard) };
+      module.addInjectable(ownProperties(guard), 'guard');
+      const filter = { provide: RpcRefusalFilter, useValue: new RpcRefusalFilter() };
+      module.addInjectable(ownProperties(filter), 'filter');
     }
   }
 }

@@ -14,7 +14,7 @@ export interface InboundEntry {
    * Before anything can answer the request; only where there is a door. Resolves to false when the door has
    * answered: then nothing else may run. May be called more than once.
    */
-  admit?(exchange: Exchange): MaybePromise<boolean>;
+  readonly admit: ((exchange: Exchange) => MaybePromise<boolean>) | undefined;
 }
 
 /** What servers write down about a request, each in its own way. */
@@ -24,7 +24,7 @@ export interface RequestReading {
   /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
   /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
-  isRouted?(request: IncomingMessage): boolean;
+  isRouted(request: IncomingMessage): boolean;
 }
 
 /** What the application brought along, so that it stands in front of whatever is installed now. */

@@ -10,6 +10,7 @@ import { hasNoBody } from './exchange.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { type RequestReading } from './platform.js';
 import { WireBody, type WireBodyOptions } from './wire-body.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
 export class Reception {
@@ -107,6 +108,10 @@ export class Reception {
 }
 
 /** Whether any authentication header is there, even a malformed one; a time alone is nothing. */
-export function isSigned({ headers }: Partial<Pick<IncomingMessage, 'headers'>>): boolean {
-  return headers?.['mcc-authentication'] !== undefined || headers?.['x-mws-authentication'] !== undefined;
+export function isSigned(request: Partial<Pick<IncomingMessage, 'headers'>>): boolean {
+  const headers = ownProperty(request, 'headers');
+  return (
+    ownProperty(headers, 'mcc-authentication') !== undefined ||
+    ownProperty(headers, 'x-mws-authentication') !== undefined
+  );
 }

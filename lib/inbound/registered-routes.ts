@@ -1,4 +1,5 @@
 import { RequestMethod, type HttpServer } from '@nestjs/common';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** A route as Nest hands it to the HTTP adapter. */
 export interface RegisteredRoute {
@@ -23,7 +24,7 @@ export function recordRoutes(adapter: HttpServer): readonly RegisteredRoute[] {
   const verbs = adapter as unknown as Record<string, unknown>;
   for (const method of METHODS) {
     const name = method.toLowerCase();
-    const register = verbs[name];
+    const register = ownProperty(verbs, name);
     if (typeof register !== 'function') continue;
     verbs[name] = (...parameters: unknown[]): unknown => {
       const [path, handler] = parameters;

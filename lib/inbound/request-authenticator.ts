@@ -15,6 +15,7 @@ import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { type RequestReading } from './platform.js';
 import { isSigned, Reception } from './reception.js';
 import { sendAnswer } from './send-answer.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** Bounds that a route sets for itself. */
 export interface RouteLimits {
@@ -98,7 +99,7 @@ export class RequestAuthenticator {
    * @param request Express's, Fastify's or Node's
    */
   authenticate(request: unknown, limits: RouteLimits = {}): MaybePromise<InboundOutcome> {
-    const { maxBodyBytes } = limits;
+    const maxBodyBytes = ownProperty(limits, 'maxBodyBytes');
     const arrival = this.#find(request);
     if (!arrival) {
       const receiver = this.receiverOf(request);
@@ -201,7 +202,7 @@ export class RequestAuthenticator {
 
   /** A parser waits for a body that does not come, and nobody else will answer. */
   #stalled(arrival: Arrival): void {
-    if (arrival.outcome || arrival.isRouted || arrival.reading.isRouted?.(arrival.request)) return;
+    if (arrival.outcome || arrival.isRouted || arrival.reading.isRouted(arrival.request)) return;
     const failure = this.#refuse(arrival, { authentic: false, status: 408, code: 'body_timeout' });
     arrival.outcome = failure;
     arrival.body?.discard();

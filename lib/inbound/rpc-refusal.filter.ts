@@ -1,6 +1,7 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { of, throwError, type Observable } from 'rxjs';
 import { MAuthUnsupportedContextException } from './mauth.exceptions.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** `UNAUTHENTICATED`, as gRPC numbers it. */
 const GRPC_UNAUTHENTICATED = 16;
@@ -43,6 +44,5 @@ function endCall(call: GrpcCall, callback: unknown, error: RpcError): Observable
 }
 
 function isGrpcCall(value: unknown): value is GrpcCall {
-  const { emit, sendMetadata } = (value ?? {}) as Partial<Record<string, unknown>>;
-  return typeof emit === 'function' && typeof sendMetadata === 'function';
+  return ['emit', 'sendMetadata'].every((name) => typeof ownProperty(value, name) === 'function');
 }

@@ -3,7 +3,6 @@ import { type DiscoveryService, MetadataScanner, type ModuleRef } from '@nestjs/
 import { MAuthConfigurationError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type AnyClass } from './access-marks.js';
-import { AccessPolicies } from './access-policies.js';
 import { type HandlerPlace } from './access-policy.js';
 import { type ApplicationGuard } from './application-guard.js';
 import { refuseOpenGateways } from './gateway-check.js';
@@ -21,6 +20,7 @@ import { type NestCore } from './nest-core.js';
 import { type ResponseSigning } from './response-signing.js';
 import { RouteMap } from './route-map.js';
 import { isSignResponse } from './sign-response.decorator.js';
+import { isClass } from './provider-wrapper.js';
 
 /**
  * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
@@ -45,7 +45,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
     const inbound = this.#provided<InboundAuthenticator>(MAUTH_INBOUND_AUTHENTICATOR);
     inbound.assertInstalled();
     const settings = this.#provided<MAuthSettings>(MAUTH_SETTINGS);
-    const policies = new AccessPolicies(settings.apps);
+    const { policies } = inbound;
     const classes = this.#classes();
     const places = handlerPlaces(classes);
     // Reading the decorators of every handler finds their mistakes.
@@ -59,7 +59,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
     const providers = this.discovery.getProviders();
     refuseIneffectiveGuards({ providers, places, policies, protect: this.protect, guard });
     if (guard.constructor !== MAuthGuard) inbound.useGuard(guard);
-    inbound.openRoutes(this.#provided<RouteMap>(RouteMap), policies);
+    inbound.openRoutes(this.#provided<RouteMap>(RouteMap));
     if (places.some(isSignResponse)) {
       this.#provided<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
     }
@@ -94,7 +94,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
 
   #classes(): AnyClass[] {
     const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()]
-      .filter(({ metatype, inject }) => typeof metatype === 'function' && !inject)
+      .filter(isClass)
       .map(({ metatype }) => metatype as AnyClass);
     return [...new Set(classes)];
   }
