@@ -32,7 +32,7 @@ export class Claims {
 
   /** The same claims about a message that is inauthentic for another reason, whatever its signatures are. */
   inVain(failure: MAuthFailure): Claims {
-    return this.first ? new Claims(failure, this.version, this.appUuid) : this;
+    return new Claims(failure, this.version, this.appUuid);
   }
 }
 

@@ -108,8 +108,8 @@ export class MAuthAuthenticator {
    */
   beginRequest({ method, url, headers }: RequestHead, pathPolicy = this.#pathPolicy): Verification {
     const head = requestLine(method, url);
-    const isRefused = head !== undefined && pathPolicy === 'strict' && isAmbiguous(head);
     const read = readClaims(headers ?? {}, this.#settings);
+    const isRefused = read.first && head && pathPolicy === 'strict' && isAmbiguous(head);
     const claims = isRefused ? read.inVain(AMBIGUOUS) : read;
     const replays = this.#replays?.concerns(method) ? this.#replays : undefined;
     if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims, replays);

@@ -15,6 +15,9 @@ const QUESTION_MARK = 0x3f;
 const BRACKET = 0x5d;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 
+// Most queries hold nothing of that: a look at each character takes three times as long.
+const SUSPECT = /^\?|#|%(?![\dA-Fa-f]{2})|(?:\]|%5[Dd])=/;
+
 /** Both query parsers of Express leave out what comes after as many pieces as this, empty ones included. */
 const MOST_PIECES = 1000;
 
@@ -64,6 +67,7 @@ function isAmbiguousPath(path: string): boolean {
  * - the parsers of Express count pieces.
  */
 function isAmbiguousQuery(query: string): boolean {
+  if (query.length < MOST_PIECES && !SUSPECT.test(query)) return false;
   if (query.charCodeAt(0) === QUESTION_MARK) return true;
   let pieces = 1;
   let isValue = false;
@@ -79,7 +83,7 @@ function isAmbiguousQuery(query: string): boolean {
       else if (endsBrackets(query, at)) return true;
       isValue = true;
     } else if (character === PERCENT) {
-      if (escapedByte(query, at) === undefined) isBroken = true;
+      if (escapedByte(query.charCodeAt(at + 1), query.charCodeAt(at + 2)) < 0) isBroken = true;
       else isEscaped = true;
       if (isEscaped && isBroken) return true;
     } else if (character === NUMBER_SIGN) return true;

@@ -1,48 +1,148 @@
 import { type ByteString } from './byte-string.js';
-import { decode, encode, encodeByte } from './percent-encoding.js';
+import { escapedByte, isEncodedByte, isUnreserved, writeEncoded } from './percent-encoding.js';
 
-/** One parameter of a query, decoded to bytes. */
-export interface QueryParameter {
-  readonly name: ByteString;
-  readonly value: ByteString;
+const SPACE = 0x20;
+const PERCENT = 0x25;
+const AMPERSAND = 0x26;
+const PLUS = 0x2b;
+const EQUALS = 0x3d;
+
+/**
+ * Room to make the canonical form of a query in. The work is done on bytes: characters of a string cost two to four
+ * times as much, one by one. Where nothing has to be changed, which is mostly so, nothing is written.
+ */
+class Room {
+  /** The query, and two `&` behind it: each piece has an end, and looking for digits behind the last one finds none. */
+  readonly query: Buffer;
+  /** Its pieces rewritten, each with an `&` behind it. A byte takes three at most, an `&` two: one may lack its `=`. */
+  readonly pieces: Buffer;
+  /** The same in order. */
+  readonly sorted: Buffer;
+
+  constructor(readonly size: number) {
+    this.query = Buffer.allocUnsafeSlow(size + 2);
+    this.pieces = Buffer.allocUnsafeSlow(3 * size + 2);
+    this.sorted = Buffer.allocUnsafeSlow(3 * size + 2);
+  }
 }
 
-const TRAILING_EMPTY_PIECE = '&';
+/** For queries as they usually are, so that no room has to be made for each. */
+const USUAL = new Room(2048);
 
-/** The query of a V2 string to sign; `query` is without its `?`. */
+/**
+ * The query of a V2 string to sign: pieces are split at `&`, and each at its first `=`; both sides are decoded, sorted
+ * by their bytes, encoded again in exactly one way, and joined. Empty pieces at the end do not count.
+ *
+ * @param query without its `?`
+ */
 export function canonicalQuery(query: ByteString): ByteString {
-  return query === '' ? '' : joinParameters(parameters(splitQuery(query)).sort(byNameThenValue), encodeByte);
+  if (query === '') return query;
+  const room = query.length <= USUAL.size ? USUAL : new Room(query.length);
+  const { query: bytes, pieces } = room;
+  let end = bytes.write(query, 'latin1');
+  bytes[end] = bytes[end + 1] = AMPERSAND;
+  if (isCanonical(bytes, end)) return query;
+  while (end > 0 && bytes[end - 1] === AMPERSAND) end--;
+  if (end === 0) return '';
+  const places = writePieces(bytes, end, pieces);
+  const written = places.pop() ?? 0;
+  if (sort(places, pieces)) return pieces.toString('latin1', 0, written - 1);
+  copyPieces(pieces, places, room.sorted);
+  return room.sorted.toString('latin1', 0, written - 1);
 }
 
-/** Pieces of a query; empty ones at its end do not count, others do. */
-function splitQuery(query: ByteString): ByteString[] {
-  let end = query.length;
-  while (end > 0 && query[end - 1] === TRAILING_EMPTY_PIECE) end--;
-  return end === 0 ? [] : query.slice(0, end).split('&');
+/** Whether the query up to this end, and the `&` there, is its own canonical form. */
+function isCanonical(bytes: Uint8Array, end: number): boolean {
+  let before = -1;
+  let start = 0;
+  let hasValue = false;
+  for (let at = 0; at <= end; at++) {
+    const byte = bytes[at];
+    if (isUnreserved(byte)) continue;
+    if (byte === EQUALS && !hasValue) {
+      hasValue = true;
+    } else if (byte === PERCENT && isEncodedByte(bytes[at + 1], bytes[at + 2])) {
+      at += 2;
+    } else if (byte === AMPERSAND && hasValue && (before < 0 || compare(bytes, before, start) <= 0)) {
+      before = start;
+      start = at + 1;
+      hasValue = false;
+    } else return false;
+  }
+  return true;
 }
 
-/** Splits each piece at its first `=` and decodes both sides. */
-export function parameters(pieces: readonly ByteString[]): QueryParameter[] {
-  return pieces.map((piece) => {
-    const equals = piece.indexOf('=');
-    if (equals < 0) return { name: decode(piece), value: '' };
-    return { name: decode(piece.slice(0, equals)), value: decode(piece.slice(equals + 1)) };
-  });
+/** Rewrites the pieces of the query up to this end, and the `&` there; returns where each begins, and all of them end. */
+function writePieces(bytes: Uint8Array, end: number, into: Uint8Array): number[] {
+  const starts = [0];
+  let to = 0;
+  let hasValue = false;
+  for (let at = 0; at <= end; at++) {
+    const byte = bytes[at];
+    if (isUnreserved(byte)) {
+      into[to++] = byte;
+    } else if (byte === AMPERSAND) {
+      if (!hasValue) into[to++] = EQUALS;
+      into[to++] = AMPERSAND;
+      starts.push(to);
+      hasValue = false;
+    } else if (byte === EQUALS && !hasValue) {
+      into[to++] = EQUALS;
+      hasValue = true;
+    } else {
+      const escaped = byte === PERCENT ? escapedByte(bytes[at + 1], bytes[at + 2]) : -1;
+      to = writeEncoded(escaped >= 0 ? escaped : byte === PLUS ? SPACE : byte, into, to);
+      if (escaped >= 0) at += 2;
+    }
+  }
+  return starts;
 }
 
-/** Order of decoded bytes: names first, then values. */
-export function byNameThenValue(a: QueryParameter, b: QueryParameter): number {
-  return compare(a.name, b.name) || compare(a.value, b.value);
+const FEW = 32;
+
+/** Sorts places where pieces begin; returns whether they were in order. */
+function sort(places: number[], pieces: Uint8Array): boolean {
+  let next = 1;
+  while (next < places.length && compare(pieces, places[next - 1], places[next]) <= 0) next++;
+  if (next >= places.length) return true;
+  if (places.length > FEW) places.sort((a, b) => compare(pieces, a, b));
+  else insert(places, next, pieces);
+  return false;
 }
 
-/** `name=value` pairs, joined with `&`; `encoded` says how a byte that is not unreserved is written. */
-export function joinParameters(
-  sorted: readonly QueryParameter[],
-  encoded: (byte: ByteString) => string,
-): ByteString {
-  return sorted.map(({ name, value }) => `${encode(name, encoded)}=${encode(value, encoded)}`).join('&');
+/** Insertion sort: what the engine does before it begins to sort costs more than sorting a few. */
+function insert(places: number[], first: number, pieces: Uint8Array): void {
+  for (let next = first; next < places.length; next++) {
+    const place = places[next];
+    let to = next;
+    for (; to > 0 && compare(pieces, places[to - 1], place) > 0; to--) places[to] = places[to - 1];
+    places[to] = place;
+  }
 }
 
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** Compares rewritten pieces, each with an `&` behind it, in the order of decoded bytes: names first, then values. */
+function compare(bytes: Uint8Array, a: number, b: number): number {
+  // What is alike is alike decoded; and where two escapes differ in a digit, their bytes differ in the same way.
+  while (bytes[a] === bytes[b] && bytes[a] !== AMPERSAND) {
+    a++;
+    b++;
+  }
+  return rank(bytes, a) - rank(bytes, b);
+}
+
+/** The decoded byte at a place; the end of a name or value comes before all of them. */
+function rank(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at];
+  if (byte === PERCENT) return escapedByte(bytes[at + 1], bytes[at + 2]);
+  return byte === EQUALS || byte === AMPERSAND ? -1 : byte;
+}
+
+/** Copies pieces in the order of the places where they begin. */
+function copyPieces(pieces: Uint8Array, places: readonly number[], into: Uint8Array): void {
+  let to = 0;
+  for (const place of places) {
+    let from = place;
+    do into[to++] = pieces[from];
+    while (pieces[from++] !== AMPERSAND);
+  }
 }

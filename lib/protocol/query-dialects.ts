@@ -1,70 +1,92 @@
-import { textOfBytes, type ByteString } from './byte-string.js';
-import {
-  byNameThenValue,
-  canonicalQuery,
-  compare,
-  joinParameters,
-  parameters,
-  type QueryParameter,
-} from './canonical-query.js';
-import { encodeByte } from './percent-encoding.js';
+import { type ByteString } from './byte-string.js';
+import { canonicalQuery } from './canonical-query.js';
+
+/*
+ * Other clients write some queries differently. The forms below are accepted when verifying a V2 request, because none
+ * of them, nor the canonical form, ever gives two different lists of parameters one text. A form that loses something
+ * is not here and must never be: two different requests would share a signature.
+ *
+ * Each is made of the canonical form, since most queries have nothing that it writes differently.
+ */
 
 /**
- * Other clients write some queries differently. The forms below are accepted when verifying a V2 request, because
- * none of them, nor the canonical form, ever gives two different lists of parameters one text. A form that loses
- * something is not here and must never be: two different requests would share a signature.
+ * Texts of the query that other clients sign, without the canonical one and without repetitions.
+ *
+ * @param canonical `canonicalQuery(query)`
  */
-const DIALECTS: readonly ((query: ByteString) => ByteString | undefined)[] = [
-  keepAllPiecesAndSlashes,
-  keepAllPieces,
-  dropEmptyPiecesAndSortByUtf16,
-];
-
-/** Texts of the query that other clients sign, without the canonical one and without repetitions. */
-export function dialectQueries(query: ByteString): ByteString[] {
+export function dialectQueries(query: ByteString, canonical: ByteString): ByteString[] {
   if (query === '') return [];
-  const tried = new Set([canonicalQuery(query)]);
-  const texts: ByteString[] = [];
-  for (const dialect of DIALECTS) {
-    const text = dialect(query);
-    if (text === undefined || tried.has(text)) continue;
-    tried.add(text);
-    texts.push(text);
-  }
-  return texts;
+  const all = keepAllPieces(query, canonical);
+  const texts = new Set([keepSlashes(all), all, dropEmptyPiecesAndSortByUtf16(query, canonical)]);
+  texts.delete(canonical);
+  return [...texts];
 }
 
-/** Python: every empty piece is `=`, and `/` is not escaped. */
-function keepAllPiecesAndSlashes(query: ByteString): ByteString {
-  return joinParameters(parameters(query.split('&')).sort(byNameThenValue), encodeByteButSlash);
+/** Python and Rust: empty pieces at the end are `=`, too, and nothing comes before that in their order. */
+function keepAllPieces(query: ByteString, canonical: ByteString): ByteString {
+  const atEnd = query.length - withoutEmptyEnd(query).length;
+  return canonical === '' ? `=${'&='.repeat(atEnd)}` : '=&'.repeat(atEnd) + canonical;
 }
 
-/** Rust: every empty piece is `=`. */
-function keepAllPieces(query: ByteString): ByteString {
-  return joinParameters(parameters(query.split('&')).sort(byNameThenValue), encodeByte);
+/** Python: `/` is not escaped. */
+function keepSlashes(text: ByteString): ByteString {
+  return text.includes('%2F') ? text.replaceAll('%2F', '/') : text;
 }
 
-/** Java: empty pieces do not count, and the order is that of UTF-16 units, which only text has. */
-function dropEmptyPiecesAndSortByUtf16(query: ByteString): ByteString | undefined {
+const BEYOND_ASCII = /%[89A-F]/;
+// UTF-16 has another order than UTF-8 only where a character beyond U+FFFF meets one from U+E000 to U+FFFF.
+const BEYOND_U_FFFF = /%F/;
+const FROM_U_E000 = /%E[EF]/;
+
+/**
+ * Java: empty pieces do not count, and the order is that of UTF-16 units, which only text has.
+ *
+ * @returns the canonical form where there is no such text
+ */
+function dropEmptyPiecesAndSortByUtf16(query: ByteString, canonical: ByteString): ByteString {
+  const empty = emptyPieces(query);
+  if (!BEYOND_ASCII.test(canonical)) return canonical.slice(empty * '=&'.length);
+  if (empty === 0 && !(BEYOND_U_FFFF.test(canonical) && FROM_U_E000.test(canonical))) return canonical;
   const pieces = query.split('&').filter((piece) => piece !== '');
-  const texts = parameters(pieces).map((parameter) => ({ parameter, name: '', value: '' }));
-  for (const text of texts) {
-    const { name, value } = decodedText(text.parameter);
-    if (name === undefined || value === undefined) return undefined;
-    text.name = name;
-    text.value = value;
+  try {
+    return pieces
+      .map((piece) => new TextPair(canonicalQuery(piece)))
+      .sort((a, b) => compare(a.name, b.name) || compare(a.value, b.value))
+      .map(({ piece }) => piece)
+      .join('&');
+  } catch {
+    return canonical; // The bytes of some name or value are no UTF-8.
   }
-  texts.sort((a, b) => compare(a.name, b.name) || compare(a.value, b.value));
-  return joinParameters(
-    texts.map(({ parameter }) => parameter),
-    encodeByte,
-  );
 }
 
-function decodedText({ name, value }: QueryParameter): { name?: string; value?: string } {
-  return { name: textOfBytes(name), value: textOfBytes(value) };
+/** Empty pieces that are not at the end. */
+function emptyPieces(query: ByteString): number {
+  if (!query.startsWith('&') && !query.includes('&&')) return 0;
+  return withoutEmptyEnd(query)
+    .split('&')
+    .filter((piece) => piece === '').length;
 }
 
-function encodeByteButSlash(byte: ByteString): string {
-  return byte === '/' ? byte : encodeByte(byte);
+/** Without the empty pieces at its end. */
+function withoutEmptyEnd(query: ByteString): ByteString {
+  let end = query.length;
+  while (query[end - 1] === '&') end--;
+  return query.slice(0, end);
+}
+
+/** A canonical piece with its name and value as text. */
+class TextPair {
+  readonly name: string;
+  readonly value: string;
+
+  /** @throws URIError when they are no UTF-8 */
+  constructor(readonly piece: ByteString) {
+    const equals = piece.indexOf('=');
+    this.name = decodeURIComponent(piece.slice(0, equals));
+    this.value = decodeURIComponent(piece.slice(equals + 1));
+  }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -20,10 +20,9 @@ export class RequestLine extends RequestTarget {
   }
 }
 
-const SPACE = 0x20;
 const SLASH = 0x2f;
-const QUESTION_MARK = 0x3f;
-const DELETE = 0x7f;
+const BEYOND_PRINTABLE = /[^\x20-\x7e]/; // One range takes half the time of two.
+const CONTROL = /[\0-\x1f\x7f]/;
 const METHOD = /^[A-Z][A-Z-]*$/;
 const USUAL_METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 // The end of scheme and authority (RFC 3986, section 3), read as text: nothing is resolved or re-encoded.
@@ -41,12 +40,8 @@ export function isMethod(method: unknown): method is string {
  */
 export function splitTarget(target: ByteString): RequestTarget | undefined {
   if (target.charCodeAt(0) !== SLASH) return undefined;
-  let mark = -1;
-  for (let at = 1; at < target.length; at++) {
-    const character = target.charCodeAt(at);
-    if (character < SPACE || character === DELETE) return undefined;
-    if (character === QUESTION_MARK && mark < 0) mark = at;
-  }
+  if (BEYOND_PRINTABLE.test(target) && CONTROL.test(target)) return undefined;
+  const mark = target.indexOf('?');
   if (mark < 0) return new RequestTarget(target, '');
   return new RequestTarget(target.slice(0, mark), target.slice(mark + 1));
 }

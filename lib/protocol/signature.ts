@@ -4,11 +4,10 @@ import {
   publicEncrypt,
   sign as signBytes,
   timingSafeEqual,
-  verify as verifyBytes,
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { sha512Hex, type MAuthVersion } from './string-to-sign.js';
+import { sha512, sha512Hex, type MAuthVersion } from './string-to-sign.js';
 
 const signOnThreadPool = promisify<string, Uint8Array, KeyObject, Buffer>(signBytes);
 
@@ -49,54 +48,92 @@ export function verifySignature(
 }
 
 /** RSASSA-PKCS1-v1_5 with SHA-512. */
-export function verifyV2(publicKey: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
-  if (!fits(publicKey, signature)) return false;
+function verifyV2(publicKey: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
+  const signed = digestSignedV2(publicKey, signature);
+  return signed !== undefined && timingSafeEqual(signed, sha512(message));
+}
+
+// What stands before a SHA-512 in its DigestInfo (RFC 8017, section 9.2, note 1).
+const DIGEST_INFO = Buffer.from('3051300d060960864801650304020305000440', 'hex');
+const DIGEST_BYTES = 64;
+
+/**
+ * The SHA-512 over which the key's owner has made this signature, RSASSA-PKCS1-v1_5. The signature is one over a
+ * message when this is the message's SHA-512: so several texts can be tried at the cost of hashing them, and a
+ * signature that is none of the owner's costs one RSA operation, before any text is made.
+ *
+ * All of the block but the digest itself is compared with the only one that there can be, as below for V1.
+ *
+ * @returns undefined when the signature is none of the key's owner over anything
+ */
+export function digestSignedV2(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
+  const opening = shapeOf(publicKey)?.openingV2;
+  const block = opening && openedBlock(publicKey, signature);
+  if (!block || !timingSafeEqual(block.subarray(0, opening.length), opening)) return undefined;
+  return block.subarray(opening.length);
+}
+
+/**
+ * V1: the block holds the hexadecimal digest, without DigestInfo. The whole block that the signer must have encrypted
+ * is built and compared in constant time with the one that was: nothing of the sender's is parsed, so no padding, type
+ * byte or trailing byte can be other than it should be.
+ */
+export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: Uint8Array): boolean {
+  const content = Buffer.from(digest, 'latin1');
+  const opening = openingBefore(content.length, shapeOf(publicKey)?.bytes);
+  const block = opening && openedBlock(publicKey, signature);
+  return block ? timingSafeEqual(block, Buffer.concat([opening, content])) : false;
+}
+
+/** The block that the signature is made of; undefined when it is none of this key. */
+function openedBlock(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
+  if (signature.length !== shapeOf(publicKey)?.bytes) return undefined;
   try {
-    return verifyBytes('sha512', message, publicKey, signature);
+    return publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature);
   } catch {
-    return false;
+    return undefined; // The signature, read as a number, is not below the modulus.
   }
 }
 
 // 00 01, eight bytes FF or more, 00 (RFC 8017, section 9.2). A key that is too short for that could sign nothing.
 const LEAST_PADDING = 11;
 
+/** What stands before the content of a block of type 1; undefined where there is no room for its padding. */
+function openingBefore(contentBytes: number, blockBytes = 0): Buffer | undefined {
+  const bytes = blockBytes - contentBytes;
+  if (bytes < LEAST_PADDING) return undefined;
+  const opening = Buffer.alloc(bytes, 0xff);
+  opening[0] = 0;
+  opening[1] = 1;
+  opening[bytes - 1] = 0;
+  return opening;
+}
+
+/** What blocks of a key look like. */
+class BlockShape {
+  /** As many as the modulus has, and as a signature has to have. */
+  readonly bytes: number;
+  /** All that stands before the digest in the block of a V2 signature; undefined for keys that can make none. */
+  readonly openingV2: Buffer | undefined;
+
+  constructor(key: KeyObject) {
+    this.bytes = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
+    const opening = openingBefore(DIGEST_INFO.length + DIGEST_BYTES, this.bytes);
+    this.openingV2 = opening && Buffer.concat([opening, DIGEST_INFO]);
+  }
+}
+
+const shapes = new WeakMap<KeyObject, BlockShape>();
+
 /**
- * Builds the whole block that the signer must have encrypted and compares all of it: nothing of the sender's is
- * parsed, so no padding, type byte or trailing byte can be other than it should be.
+ * Undefined for other keys than public RSA ones, which have no business here. `asymmetricKeyDetails` asks OpenSSL each
+ * time, so the answer is kept for as long as the key.
  */
-export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: Uint8Array): boolean {
-  const start = signature.length - digest.length;
-  if (!fits(publicKey, signature) || start < LEAST_PADDING) return false;
-  const expected = Buffer.alloc(signature.length, 0xff);
-  expected[0] = 0;
-  expected[1] = 1;
-  expected[start - 1] = 0;
-  expected.write(digest, start, 'latin1');
-  try {
-    return timingSafeEqual(
-      publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature),
-      expected,
-    );
-  } catch {
-    return false; // The signature, read as a number, is not below the modulus.
-  }
-}
-
-/** A signature is as long as the modulus of the key; other keys than RSA have no business here. */
-function fits(publicKey: KeyObject, signature: Uint8Array): boolean {
-  if (publicKey.type !== 'public' || publicKey.asymmetricKeyType !== 'rsa') return false;
-  return signature.length === modulusBytes(publicKey);
-}
-
-const lengths = new WeakMap<KeyObject, number>();
-
-/** `asymmetricKeyDetails` asks OpenSSL each time, so the answer is kept for as long as the key. */
-function modulusBytes(key: KeyObject): number {
-  let length = lengths.get(key);
-  if (length === undefined) {
-    length = Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
-    lengths.set(key, length);
-  }
-  return length;
+function shapeOf(key: KeyObject): BlockShape | undefined {
+  const known = shapes.get(key);
+  if (known) return known;
+  if (key.type !== 'public' || key.asymmetricKeyType !== 'rsa') return undefined;
+  const shape = new BlockShape(key);
+  shapes.set(key, shape);
+  return shape;
 }

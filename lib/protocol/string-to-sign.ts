@@ -133,21 +133,29 @@ export function v1Closing(appUuid: string, time: string): ByteString {
   return `\n${appUuid}\n${time}`;
 }
 
-/** V2, around the body's digest; `query` is the canonical one unless a dialect of it is given. */
-export function v2Text(
+/** V2, around the body's digest. */
+export function v2Text(head: MessageHead, bodyDigest: string, appUuid: string, time: string): ByteString {
+  const text = v2TextBeforeQuery(head, bodyDigest, appUuid, time);
+  return head instanceof StatusLine ? text : text + canonicalQuery(head.query);
+}
+
+/** V2: all that stands before the canonical query of a request, or all there is of a response. */
+export function v2TextBeforeQuery(
   head: MessageHead,
   bodyDigest: string,
   appUuid: string,
   time: string,
-  query?: ByteString,
 ): ByteString {
   if (head instanceof StatusLine) return `${head.status}\n${bodyDigest}\n${appUuid}\n${time}`;
-  const path = normalizePath(head.path);
-  return `${head.method}\n${path}\n${bodyDigest}\n${appUuid}\n${time}\n${query ?? canonicalQuery(head.query)}`;
+  return `${head.method}\n${normalizePath(head.path)}\n${bodyDigest}\n${appUuid}\n${time}\n`;
 }
 
 export const SHA512_OF_NOTHING = sha512Hex(NO_BYTES);
 
 export function sha512Hex(bytes: Uint8Array | string): string {
   return hash('sha512', bytes, 'hex');
+}
+
+export function sha512(bytes: Uint8Array): Buffer {
+  return hash('sha512', bytes, 'buffer');
 }

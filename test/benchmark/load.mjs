@@ -8,20 +8,25 @@ const CONNECTIONS = 32;
  * gets a lead, which does not count: it has lost its place in the caches, and the more code it has the more of it.
  *
  * @param server a child that listens on `ready.port`
- * @param request `{ method, path, headers, body }`; every answer must be `answer`, with 200
+ * @param request `{ method, path, headers, body }`; every answer must be `answer`, with this status
  * @returns requests a second, latencies in milliseconds, the server's processor time for a request in microseconds,
  * and which part of the time its event loop was busy, in percent
  */
-export async function load(server, request, { answer, seconds, lead, connections = CONNECTIONS, amount }) {
-  if (lead) await send(server, request, { answer, connections, duration: lead });
+export async function load(
+  server,
+  request,
+  { answer, status = 200, seconds, lead, connections = CONNECTIONS, amount },
+) {
+  if (lead) await send(server, request, { answer, status, connections, duration: lead });
   const before = await server.ask('usage');
   const { result, latencies } = await send(server, request, {
     answer,
+    status,
     connections,
     ...(amount ? { amount } : { duration: seconds }),
   });
   const after = await server.ask('usage');
-  const good = result['2xx'];
+  const good = answeredWith(result, status);
   expect(good > 0, describe(result));
   const cpu = after.user + after.system - before.user - before.system;
   const idle = after.loop.idle - before.loop.idle;
@@ -36,7 +41,7 @@ export async function load(server, request, { answer, seconds, lead, connections
   };
 }
 
-async function send(server, request, { answer, ...limits }) {
+async function send(server, request, { answer, status, ...limits }) {
   const latencies = [];
   const run = autocannon({
     ...request,
@@ -48,8 +53,13 @@ async function send(server, request, { answer, ...limits }) {
   });
   run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds));
   const result = await run;
-  expect(result.non2xx + result.errors + result.timeouts + result.mismatches === 0, describe(result));
+  const others = result['1xx'] + result['2xx'] + result.non2xx - answeredWith(result, status);
+  expect(others + result.errors + result.timeouts + result.mismatches === 0, describe(result));
   return { result, latencies };
+}
+
+function answeredWith({ statusCodeStats }, status) {
+  return statusCodeStats[status]?.count ?? 0;
 }
 
 function describe({ statusCodeStats, errors, timeouts, mismatches }) {

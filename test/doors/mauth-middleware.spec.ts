@@ -154,7 +154,7 @@ describe('mauthMiddleware', () => {
     const door = middleware({ logAttempts: true });
     const app = express().use(door).use(express.json()).use('/receive', door, handler);
     const port = await listen(app);
-    const verify = jest.spyOn(crypto, 'verify');
+    const verify = jest.spyOn(crypto, 'publicEncrypt');
     expect((await sendSigned({ port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
     expect(verify).toHaveBeenCalledTimes(1);
     expect(witness.logger.lines).toHaveLength(1);

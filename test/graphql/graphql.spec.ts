@@ -115,7 +115,7 @@ describe.each(PLATFORMS)('GraphQL with Apollo on %s', (_, createAdapter) => {
 
   it('verifies a batch of ten operations once', async () => {
     const { witness } = await start({ mauth: { logAttempts: true } });
-    const verify = jest.spyOn(crypto, 'verify');
+    const verify = jest.spyOn(crypto, 'publicEncrypt');
     const batch = Array.from({ length: 10 }, (_, id) => ({ query: `{ study(id: ${id}) { id } }` }));
     const answers = await signed(batch);
     expect(answers).toEqual(batch.map((_, id) => ({ data: { study: { id: `${id}` } } })));

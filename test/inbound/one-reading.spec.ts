@@ -69,7 +69,9 @@ function spelled(pairs: Pairs, pick: Pick): string {
 
 /** Whether a signature over the one holds for the other. */
 function shareASignature(one: string, other: string): boolean {
-  return [canonicalQuery(other), ...dialectQueries(other)].includes(canonicalQuery(one));
+  return [canonicalQuery(other), ...dialectQueries(other, canonicalQuery(other))].includes(
+    canonicalQuery(one),
+  );
 }
 
 /** Without what the protocol does not keep: order, and pairs of nothing. */

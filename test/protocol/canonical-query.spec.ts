@@ -84,6 +84,35 @@ describe('The canonical query', () => {
     expect(canonicalQuery(canonical)).toBe(canonical);
   });
 
+  it.each([10, 100, 1000, 10_000])('of a query of %i pairs is sorted like that of a few', (count) => {
+    const names = Array.from({ length: count }, (_, i) => String((i * 7919) % count).padStart(5, '0'));
+    const canonical = names.toSorted().map((name) => `${name}=%2F${name}`);
+    expect(canonicalQuery(names.map((name) => `${name}=/${name}`).join('&'))).toBe(canonical.join('&'));
+    expect(canonicalQuery(canonical.join('&'))).toBe(canonical.join('&'));
+  });
+
+  it('of the longest query takes all the room that it could', () => {
+    for (const length of [2047, 2048, 2049, 5000]) {
+      expect(canonicalQuery('/'.repeat(length))).toBe(`${'%2F'.repeat(length)}=`);
+      expect(canonicalQuery(`${'&'.repeat(length - 1)}a`)).toBe(`${'=&'.repeat(length - 1)}a=`);
+    }
+  });
+
+  it('holds nothing of the query before it', () => {
+    for (const before of ['a=%41%41%41%41', 'b=1&a=%41&c=2&d', `z=${'%41'.repeat(1000)}&a=1`]) {
+      for (const [query, canonical] of [
+        ['a=%', 'a=%25'],
+        ['a=%4', 'a=%254'],
+        ['b&a=%', 'a=%25&b='],
+        ['b=1&a', 'a=&b=1'],
+        ['&', ''],
+      ] as const) {
+        canonicalQuery(before);
+        expect(canonicalQuery(query)).toBe(canonical);
+      }
+    }
+  });
+
   it('of a long run of empty pieces takes no longer than their number', () => {
     expect(canonicalQuery(`a=1${'&'.repeat(1_000_000)}`)).toBe('a=1');
   });

@@ -2,7 +2,7 @@ import { isAmbiguousTarget } from '../../lib/authentication/path-policy.js';
 import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
 import { normalizePath } from '../../lib/protocol/normalized-path.js';
 import { dialectQueries } from '../../lib/protocol/query-dialects.js';
-import { parametersOf } from './reference.js';
+import { canonicalQueryOf, dialectQueriesOf, parametersOf } from './reference.js';
 
 const LENGTH = 7;
 
@@ -35,7 +35,7 @@ describe('Over all strings up to length 7', () => {
       queries++;
       const meaning = parametersOf(query).join('\u0101');
       const canonical = canonicalQuery(query);
-      const dialects = dialectQueries(query);
+      const dialects = dialectQueries(query, canonicalQuery(query));
       texts.canonical++;
       texts.dialects += dialects.length;
       for (const text of [canonical, ...dialects]) {
@@ -48,6 +48,17 @@ describe('Over all strings up to length 7', () => {
     expect(confused.slice(0, 10)).toEqual([]);
     expect(queries).toBe(2_396_745);
     expect(texts.dialects).toBeGreaterThan(1_000_000);
+  }, 600_000);
+
+  it('up to length 6, texts are those that come of following the rules step by step', () => {
+    const different: string[] = [];
+    for (const query of strings('a=&+%2F/', LENGTH - 1)) {
+      const canonical = canonicalQuery(query);
+      const texts = [canonical, ...dialectQueries(query, canonical)];
+      const expected = [canonicalQueryOf(query), ...dialectQueriesOf(query)];
+      if (texts.join('\n') !== expected.join('\n')) different.push(query);
+    }
+    expect(different.slice(0, 10)).toEqual([]);
   }, 600_000);
 
   it('no two paths that the strict policy lets through share a text, but for slashes and the case of escapes', () => {

@@ -5,6 +5,7 @@ import {
   privateEncrypt,
   publicEncrypt,
   sign,
+  verify,
   type KeyObject,
 } from 'node:crypto';
 import { verifySignature } from '../../lib/protocol/index.js';
@@ -191,6 +192,26 @@ describe('A V2 signature', () => {
     ],
   ])('is refused with %s', (_, forged) => {
     expect(v2(rawSignature(forged))).toBe(false);
+  });
+
+  it('is refused for each byte of its block that is another one, as OpenSSL refuses it', () => {
+    const whole = block(Buffer.concat([SHA512_INFO, HASH]));
+    const accepted: number[] = [];
+    // A first byte above 0 makes a number beyond the modulus, which cannot be signed.
+    for (let at = 1; at < LENGTH; at++) {
+      for (const change of [1, 0x80, 0xff]) {
+        const changed = Buffer.from(whole);
+        changed[at] ^= change;
+        const forged = rawSignature(changed);
+        const verdicts = [v2(forged), verify('sha512', MESSAGE, publicKey, forged)];
+        if (verdicts.includes(true)) accepted.push(at);
+      }
+    }
+    expect(accepted).toEqual([]);
+    expect([v2(rawSignature(whole)), verify('sha512', MESSAGE, publicKey, rawSignature(whole))]).toEqual([
+      true,
+      true,
+    ]);
   });
 
   it('is refused with padding of PSS', () => {

@@ -61,3 +61,62 @@ export function parametersOf(query: string): string[] {
   }
   return pairs.sort();
 }
+
+/** Every byte but the unreserved ones as upper-case `%XX`. */
+function encoded(bytes: string): string {
+  return bytes.replace(/[^A-Za-z0-9\-_.~]/g, (byte) => {
+    const hex = byte.charCodeAt(0).toString(16).toUpperCase();
+    return `%${hex.padStart(2, '0')}`;
+  });
+}
+
+type Pair = readonly [name: string, value: string];
+
+/** Names and values of the pieces, decoded. */
+function pairsOf(pieces: readonly string[]): Pair[] {
+  return pieces.map((piece) => {
+    const [name = '', ...rest] = piece.split('=');
+    return [decoded(name), decoded(rest.join('='))];
+  });
+}
+
+function joined(pairs: readonly Pair[]): string {
+  return pairs.map(([name, value]) => `${encoded(name)}=${encoded(value)}`).join('&');
+}
+
+/** By names, then by values, each read in a way that can be compared unit by unit. */
+function sorted(pairs: readonly Pair[], read: (bytes: string) => string = (bytes) => bytes): Pair[] {
+  const order = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  return [...pairs].sort(
+    ([name, value], [otherName, otherValue]) =>
+      order(read(name), read(otherName)) || order(read(value), read(otherValue)),
+  );
+}
+
+/** The query as V2 signs it. */
+export function canonicalQueryOf(query: string): string {
+  const pieces = query.split('&');
+  while (pieces.at(-1) === '') pieces.pop();
+  return joined(sorted(pairsOf(pieces)));
+}
+
+/** The text that bytes are in UTF-8; throws where they are none. */
+function textOf(bytes: string): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(bytes, 'latin1'));
+}
+
+/** The texts of other clients, in the order Python, Rust, Java; each once, and none that is the canonical one. */
+export function dialectQueriesOf(query: string): string[] {
+  if (query === '') return [];
+  const all = joined(sorted(pairsOf(query.split('&'))));
+  const texts = [all.replaceAll('%2F', '/'), all];
+  try {
+    const pairs = pairsOf(query.split('&').filter((piece) => piece !== ''));
+    texts.push(joined(sorted(pairs, textOf)));
+    for (const part of pairs.flat()) textOf(part);
+  } catch {
+    texts.length = 2; // Java signs text, and some of this is none.
+  }
+  const canonical = canonicalQueryOf(query);
+  return [...new Set(texts)].filter((text) => text !== canonical);
+}

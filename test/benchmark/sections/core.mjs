@@ -1,14 +1,29 @@
-/** What string to sign, signing and verifying cost beside what `node:crypto` alone takes for the same bytes. */
+/**
+ * What string to sign, signing and verifying cost beside what `node:crypto` alone takes for the same bytes, and what
+ * somebody can make a server do who cannot sign at all.
+ */
 import { constants, createHash, privateEncrypt, publicEncrypt, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { MAuthAuthenticator } from 'nestjs-mauth/core';
 import { stringToSign } from 'nestjs-mauth/protocol';
+import { canonicalQuery } from '../../../dist/esm/protocol/canonical-query.js';
 import { interleave, pace, ratio, target, timed } from '../harness.mjs';
-import { caller, lowerCase, signer, silent } from '../parties.mjs';
+import { load } from '../load.mjs';
+import { caller, lowerCase, publicPem, serviceUuid, signer, silent } from '../parties.mjs';
+import { Child } from '../processes/child.mjs';
 
 const { appUuid, privateKey, publicKey } = caller;
 const BODIES = { none: 0, '60 B': 60, '60 kB': 60_000, '6 MB': 6_000_000 };
-const PAIRS = [0, 2, 50];
+const inOrder = (pairs) => queryOf(pairs, (i) => `name${String(i).padStart(2, '0')}=value%20${i}`);
+const toBeSorted = (pairs) => queryOf(pairs, (i) => `name${pairs - i}=value%20${i}`);
+const toBeDecoded = (pairs) => queryOf(pairs, (i) => `name${String(i).padStart(2, '0')}=value+%2f${i}`);
+const QUERIES = {
+  none: '',
+  '3 pairs': inOrder(3),
+  '50 pairs': inOrder(50),
+  '3 to be sorted': toBeSorted(3),
+  '50 to be sorted': toBeSorted(50),
+};
 const VERSIONS = { V1: 'v1', V2: 'v2', both: 'v1,v2' };
 
 const signRaw = promisify(sign);
@@ -24,9 +39,9 @@ export default async function core(options) {
   const ratios = new Map();
   if (!isQuick) await warmUp();
   for (const [body, size] of Object.entries(isQuick ? { none: 0, '60 kB': 60_000 } : BODIES))
-    for (const pairs of PAIRS)
+    for (const query of size ? ['none', '50 pairs'] : Object.keys(QUERIES))
       for (const [version, signVersions] of Object.entries(VERSIONS)) {
-        const message = messageOf(size, pairs);
+        const message = messageOf(size, QUERIES[query]);
         for (const [operation, pair] of Object.entries(await operationsOf(message, signVersions))) {
           const measured = await interleave(
             Object.fromEntries(
@@ -36,12 +51,12 @@ export default async function core(options) {
           );
           const { ours, raw } = measured;
           const times = raw && ratio(ours.micros, raw.micros);
-          ratios.set([operation, version, body, pairs].join(), times);
+          ratios.set([operation, version, body, query].join(), times);
           rows.push({
             operation,
             version,
             body,
-            pairs,
+            query,
             ours: ours.micros.median,
             spread: ours.micros.spread,
             raw: raw?.micros.median ?? '–',
@@ -49,6 +64,8 @@ export default async function core(options) {
           });
         }
       }
+  const queries = await canonicalQueries(seconds, rounds);
+  const junk = await junkSignatures(options);
   return {
     tables: [
       {
@@ -57,7 +74,7 @@ export default async function core(options) {
           operation: 'operation',
           version: 'version',
           body: 'body',
-          pairs: 'query pairs',
+          query: 'query',
           ours: 'µs',
           spread: '± %',
           raw: 'node:crypto alone, µs',
@@ -65,28 +82,154 @@ export default async function core(options) {
         },
         rows,
       },
+      {
+        title: 'The canonical query alone',
+        columns: { query: 'query', pairs: 'pairs', micros: 'µs', spread: '± %' },
+        rows: queries,
+      },
+      {
+        title: 'A query of 15 kB under a known UUID, signed with nothing that is a signature',
+        columns: {
+          platform: 'platform',
+          query: 'query',
+          unsigned: 'unsigned, CPU µs',
+          junk: 'junk signature, CPU µs',
+          spread: '± %',
+          ratio: 'ratio',
+        },
+        rows: junk,
+      },
     ],
     targets: [
-      target('verify V2, no body: time beside crypto.verify', ratios.get('verify,V2,none,0'), {
+      target('verify V2, no body: time beside crypto.verify', ratios.get('verify,V2,none,none'), {
         atMost: 1.35,
       }),
-      target('verify V2, 60 kB: time beside SHA-512 and crypto.verify', ratios.get('verify,V2,60 kB,0'), {
+      target('verify V2, 3 pairs: time beside crypto.verify', ratios.get('verify,V2,none,3 pairs'), {
+        atMost: 1.25,
+      }),
+      target('verify V2, 50 pairs: time beside crypto.verify', ratios.get('verify,V2,none,50 pairs'), {
+        atMost: 1.35,
+      }),
+      target('verify V2, 60 kB: time beside SHA-512 and crypto.verify', ratios.get('verify,V2,60 kB,none'), {
         atMost: 1.15,
       }),
-      target('sign V2: time beside asynchronous crypto.sign', ratios.get('sign,V2,none,0'), { atMost: 1.05 }),
+      target('sign V2: time beside asynchronous crypto.sign', ratios.get('sign,V2,none,none'), {
+        atMost: 1.05,
+      }),
+      ...[
+        [3, 1.5],
+        [50, 8],
+      ].map(([pairs, atMost]) =>
+        target(
+          `canonical query of ${pairs} pairs in order`,
+          queries.find((row) => row.query === 'in order' && row.pairs === pairs).micros,
+          { atMost, unit: ' µs' },
+        ),
+      ),
+      target(
+        'a junk signature over 15 kB of query: processor time beside an unsigned request',
+        Math.max(...junk.map((row) => row.ratio)),
+        { atMost: 2 },
+      ),
     ],
+  };
+}
+
+async function canonicalQueries(seconds, rounds) {
+  const kinds = { 'in order': inOrder, 'to be sorted': toBeSorted, 'to be decoded': toBeDecoded };
+  const rows = Object.entries(kinds).flatMap(([query, make]) =>
+    [3, 50].map((pairs) => ({ query, pairs, make })),
+  );
+  const measured = await interleave(
+    Object.fromEntries(
+      rows.map(({ query, pairs, make }) => {
+        const raw = make(pairs);
+        const expected = query === 'in order' ? raw.length : canonicalQuery(raw).length;
+        return [
+          query + pairs,
+          timed(
+            () => canonicalQuery(raw),
+            (text) => text.length === expected,
+            seconds,
+          ),
+        ];
+      }),
+    ),
+    rounds,
+  );
+  return rows.map(({ query, pairs }) => {
+    const { median: micros, spread } = measured[query + pairs].micros;
+    return { query, pairs, micros, spread };
+  });
+}
+
+const LENGTH = 15_000;
+/** Queries that are the most work, each in its way; with more than 1,000 pieces they would be refused unread. */
+const JUNK_QUERIES = {
+  'one value': `a=${'x'.repeat(LENGTH)}`,
+  'one value of escapes': `a=${'%c3%a9'.repeat(LENGTH / 6)}`,
+  '990 pairs to be sorted and decoded': queryOf(990, (i) => `${(i * 7919) % 1009}=x%2fx%20x`),
+  'what other clients write differently': queryOf(
+    490,
+    (i) => `${['%F0%9F%98%80', '%EF%BF%BD', 'n', '%2f'][i % 4]}${(i * 7919) % 1009}=%2f${'x'.repeat(12)}&`,
+  ),
+};
+
+/** What the server takes of the processor to refuse a request that carries no signature, and one that carries junk. */
+async function junkSignatures(options) {
+  const { rounds, ...limits } = options.isQuick
+    ? { amount: 4, connections: 4, rounds: 1 }
+    : { ...pace(options, { seconds: 0.4, rounds: 15 }), lead: 0.2, connections: 8 };
+  const refused = { ...limits, status: 401, answer: '{"errors":{"mauth":["Unauthorized"]}}' };
+  const rows = [];
+  for (const platform of ['Express', 'Fastify']) {
+    const parties = { appUuid: caller.appUuid, publicPem: publicPem(), serviceUuid };
+    const server = await Child.start('./application.mjs', { platform, variant: 'v2', ...parties });
+    try {
+      for (const [query, text] of Object.entries(JUNK_QUERIES)) {
+        const request = { method: 'GET', path: `/studies?${text.slice(0, LENGTH)}` };
+        const send = (headers) => () => load(server, { ...request, headers: headers() }, refused);
+        const { unsigned, junk } = await interleave(
+          { unsigned: send(() => ({})), junk: send(junkHeaders) },
+          rounds,
+          options.isQuick ? 0 : 3,
+        );
+        rows.push({
+          platform,
+          query,
+          unsigned: unsigned.cpu.median,
+          junk: junk.cpu.median,
+          spread: junk.cpu.spread,
+          ratio: ratio(junk.cpu, unsigned.cpu),
+        });
+      }
+    } finally {
+      await server.stop();
+    }
+  }
+  return rows;
+}
+
+function junkHeaders() {
+  const signature = Buffer.alloc(256, 1).toString('base64');
+  return {
+    'mcc-authentication': `MWSV2 ${caller.appUuid}:${signature};`,
+    'mcc-time': String(Math.floor(Date.now() / 1000)),
   };
 }
 
 /** What is measured first would else be measured before its code has been compiled. */
 async function warmUp() {
   for (const signVersions of Object.values(VERSIONS))
-    for (const pair of Object.values(await operationsOf(messageOf(60, 2), signVersions)))
+    for (const pair of Object.values(await operationsOf(messageOf(60, toBeSorted(2)), signVersions)))
       for (const [run, holds] of Object.values(pair)) await timed(run, holds, 0.3)();
 }
 
-function messageOf(size, pairs) {
-  const query = Array.from({ length: pairs }, (_, i) => `name${pairs - i}=value%20${i}`).join('&');
+function queryOf(pairs, pair) {
+  return Array.from({ length: pairs }, (_, i) => pair(i)).join('&');
+}
+
+function messageOf(size, query) {
   return {
     method: size ? 'POST' : 'GET',
     url: `/studies/17/subjects${query && `?${query}`}`,
