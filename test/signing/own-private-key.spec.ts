@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { MAuthConfigurationError, MAuthSigner, type MAuthSignerOptions } from '../../lib/core.js';
 import { createTestApp } from '../support/test-app.js';
 
@@ -142,7 +142,7 @@ describe('The own private key', () => {
     ],
     [
       'the name of a file that is there',
-      () => ({ privateKey: 'LICENSE' }),
+      () => ({ privateKey: relative(process.cwd(), __filename) }),
       `${KEY} looks like a path; set \`privateKeyFile\` (environment: MAUTH_PRIVATE_KEY_FILE) instead.`,
     ],
     [
