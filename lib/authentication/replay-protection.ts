@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
+import { TimedOutError, within } from '../keys/within.js';
 import { type MAuthReplayStore, type MAuthSettings } from '../mauth.options.js';
 import { type MaybePromise } from './and-then.js';
 import { inauthentic, undecided, type MAuthFailure } from './result.js';
@@ -50,9 +50,7 @@ export class ReplayProtection {
 
   async #ask(store: MAuthReplayStore, key: string): Promise<Verdict> {
     try {
-      const isNew = await timeout(DEADLINE_MS, TimeoutStrategy.Aggressive).execute(() =>
-        store.remember(key, this.#milliseconds),
-      );
+      const isNew = await within(DEADLINE_MS, () => store.remember(key, this.#milliseconds));
       if (typeof isNew !== 'boolean') throw new TypeError('The store answered neither true nor false.');
       this.#isStoreFailing = false;
       return verdict(isNew);
@@ -78,6 +76,6 @@ function explanation(error: unknown, store: MAuthReplayStore): string {
   if (store instanceof ReplayMemory) {
     return `MAuth: as many signatures as \`replayProtection.maxEntries\` allows are remembered; raise it. ${consequence}`;
   }
-  const why = error instanceof TaskCancelledError ? `took more than ${DEADLINE_MS} ms` : 'failed';
+  const why = error instanceof TimedOutError ? `took more than ${DEADLINE_MS} ms` : 'failed';
   return `MAuth: the store in \`replayProtection.store\` ${why}. ${consequence}`;
 }

@@ -11,8 +11,8 @@ export class NotAskedError extends MAuthUnableToAuthenticateError {
 }
 
 /**
- * Of the deadline, what is left for the service itself after waiting for a turn. A question that starts with less
- * would fail for our own haste, and make the service look as if it were down.
+ * Of the deadline, what the service itself has in any case, however long the question waited for its turn. With less
+ * it would fail for our own haste, and the service would look as if it were down.
  */
 const SHARE_OF_SERVICE = 0.5;
 
@@ -63,17 +63,19 @@ export class BoundedService {
    */
   async ask<T>(question: BoundedQuestion<T>): Promise<T> {
     const { deadlineMs } = this.#settings.service;
-    const remaining = () => Math.max(1, deadlineMs - (performance.now() - question.started));
+    const share = deadlineMs * SHARE_OF_SERVICE;
+    const remaining = () => deadlineMs - (performance.now() - question.started);
     this.#assertMayAsk();
     const request = {
       kind: question.kind,
-      withinMs: remaining() - deadlineMs * SHARE_OF_SERVICE,
+      withinMs: remaining() - share,
       returning: question.goesFirstNextTime ? question.appUuid : undefined,
     };
     try {
       return await this.#slots.run(request, async () => {
         this.#assertMayAsk();
-        return await this.#ask(question, remaining());
+        // Waiting ends in time, unless the process is so busy that its timers are late.
+        return await this.#ask(question, Math.max(share, remaining()));
       });
     } catch (error) {
       if (!(error instanceof NoSlotError)) throw error;

@@ -1,10 +1,10 @@
 import { KeyObject } from 'node:crypto';
-import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { checkPublicKey, readPublicKey } from '../protocol/public-key.js';
 import { UnusableKeyError } from '../protocol/rsa-key.js';
 import { type FoundPublicKey, type PublicKeySource } from './public-key-source.js';
+import { TimedOutError, within } from './within.js';
 
 type FindPublicKey = NonNullable<MAuthSettings['findPublicKey']>;
 
@@ -26,10 +26,10 @@ export class ConfiguredKeySource implements PublicKeySource {
 
   async #found(appUuid: string, withinMs: number): Promise<unknown> {
     try {
-      return await timeout(withinMs, TimeoutStrategy.Aggressive).execute(() => this.#findPublicKey(appUuid));
+      return await within(withinMs, () => this.#findPublicKey(appUuid));
     } catch (cause) {
       const why =
-        cause instanceof TaskCancelledError ? `did not answer within ${Math.ceil(withinMs)} ms` : 'failed';
+        cause instanceof TimedOutError ? `did not answer within ${Math.ceil(withinMs)} ms` : 'failed';
       throw new MAuthUnableToAuthenticateError('key_lookup_failed', `\`findPublicKey\` ${why}.`, { cause });
     }
   }

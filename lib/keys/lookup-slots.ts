@@ -1,5 +1,6 @@
 import { MOST_TIMES, TurnedAway } from './turned-away.js';
 import { ownProperty } from '../protocol/own-properties.js';
+import { patientTimer } from './within.js';
 
 /** Known apps have signed a request, or are named in the options; anybody can make up unknown ones. */
 export type LookupKind = 'known' | 'unknown';
@@ -24,8 +25,13 @@ export interface SlotRequest {
 
 /** Of all slots, the share that unknown apps cannot take. */
 const RESERVED_FOR_KNOWN = 0.2;
-/** Unknown apps that may wait, for each slot. */
-const WAITING_PER_SLOT = 10;
+/**
+ * Unknown apps that may wait, for each slot: only as many as get a slot in half of the time that they would wait, if
+ * tasks go on taking as long as they do now. Who would wait in vain had better ask again.
+ */
+const WAITING_PER_SLOT = { least: 1, most: 10 };
+/** How much the latest task counts in the mean of how long they take. */
+const SHARE_OF_LATEST = 0.1;
 
 /** An unknown app that waits. */
 interface Waiter {
@@ -49,6 +55,8 @@ export class LookupSlots {
   /** By how often they were turned away. */
   readonly #unknown = Array.from({ length: MOST_TIMES + 1 }, () => new Set<Waiter>());
   #waitingUnknown = 0;
+  /** How long tasks of unknown apps took lately. */
+  #meanMs = 0;
   #open: Record<LookupKind, number> = { known: 0, unknown: 0 };
 
   constructor(max: number) {
@@ -65,9 +73,11 @@ export class LookupSlots {
     const { kind } = request;
     if (this.#isFree(kind)) this.#open[kind]++;
     else await (kind === 'known' ? this.#waitKnown(request) : this.#waitUnknown(request));
+    const started = performance.now();
     try {
       return await task();
     } finally {
+      if (kind === 'unknown') this.#meanMs += SHARE_OF_LATEST * (performance.now() - started - this.#meanMs);
       this.#open[kind]--;
       this.#wakeNext();
     }
@@ -81,12 +91,12 @@ export class LookupSlots {
   /** Resolves once the slot is taken on behalf of the waiter. */
   #waitKnown({ withinMs }: SlotRequest): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const cancel = patientTimer(withinMs, () => {
         this.#known.delete(wake);
         reject(NO_SLOT);
-      }, withinMs);
+      });
       const wake = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
       this.#known.add(wake);
@@ -103,9 +113,9 @@ export class LookupSlots {
         if (returning !== undefined) this.#turnedAway.note(returning);
         reject(NO_SLOT);
       };
-      if (!this.#makeRoom(rank)) return turnAway();
+      if (!this.#makeRoom(rank, withinMs)) return turnAway();
       const leave = () => {
-        clearTimeout(timer);
+        cancel();
         if (this.#unknown[rank]?.delete(waiter)) this.#waitingUnknown--;
       };
       const waiter: Waiter = {
@@ -119,15 +129,17 @@ export class LookupSlots {
           turnAway();
         },
       };
-      const timer = setTimeout(waiter.turnAway, withinMs);
+      const cancel = patientTimer(withinMs, waiter.turnAway);
       this.#unknown[rank]?.add(waiter);
       this.#waitingUnknown++;
     });
   }
 
   /** Whether one more of this rank may wait; another one of a lower rank may have to go for it, the latest first. */
-  #makeRoom(rank: number): boolean {
-    if (this.#waitingUnknown < this.#maxUnknown * WAITING_PER_SLOT) return true;
+  #makeRoom(rank: number, withinMs: number): boolean {
+    const { least, most } = WAITING_PER_SLOT;
+    const inTime = Math.min(most, Math.max(least, withinMs / this.#meanMs / 2));
+    if (this.#waitingUnknown < Math.floor(this.#maxUnknown * inTime)) return true;
     const lowest = this.#unknown.findIndex((waiters) => waiters.size > 0);
     if (lowest >= rank) return false;
     [...(this.#unknown[lowest] ?? [])].at(-1)?.turnAway();

@@ -2,15 +2,7 @@ import { setMaxListeners } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { pipeline, Readable } from 'node:stream';
-import {
-  ExponentialBackoff,
-  handleWhen,
-  retry,
-  TaskCancelledError,
-  timeout,
-  TimeoutStrategy,
-  wrap,
-} from 'cockatiel';
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
 import { type MAuthSettings } from '../mauth.options.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
@@ -19,6 +11,7 @@ import { discardAnswer, readAnswerText } from './answer-body.js';
 import { serviceAddress, type ServiceAddress } from './service-address.js';
 import { ServiceFailure } from './service-failure.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
+import { TimedOutError, within } from './within.js';
 
 /** One question to the MAuth service. */
 export interface ServiceQuestion {
@@ -102,26 +95,24 @@ export class MAuthServiceConnection {
    */
   async ask(question: ServiceQuestion, withinMs = this.#deadlineMs): Promise<ServiceAnswer> {
     const deadlineMs = Math.min(withinMs, this.#deadlineMs);
-    const deadline = timeout(deadlineMs, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
     try {
-      const answer: unknown = await wrap(deadline, this.#repeat).execute(
-        ({ signal }) => this.#attempt(question, signal),
+      const answer: unknown = await within(
+        deadlineMs,
+        (signal) => this.#repeat.execute(() => this.#attempt(question, signal), signal),
         this.#closing.signal,
       );
       // Where a prototype is polluted, a policy may take a failure for a success.
       if (answer instanceof ServiceAnswer) return answer;
       throw unavailable('was asked, and what came of it cannot be told');
     } catch (error) {
-      if (!(error instanceof TaskCancelledError)) throw error;
-      if (this.#closing.signal.aborted)
-        throw unavailable('is not asked any more: the application shuts down');
+      if (!(error instanceof TimedOutError)) throw error;
       throw unavailable(`did not answer within ${Math.ceil(deadlineMs)} ms`);
     }
   }
 
   /** Ends what is under way and closes the connections; an agent that was given is its owner's to close. */
   close(): void {
-    this.#closing.abort();
+    this.#closing.abort(unavailable('is not asked any more: the application shuts down'));
     this.#ownAgent?.destroy();
   }
 

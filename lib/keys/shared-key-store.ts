@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type KeyObject } from 'node:crypto';
-import { TaskCancelledError, timeout, TimeoutStrategy } from 'cockatiel';
 import { type MAuthSettings } from '../mauth.options.js';
 import { readPublicKey } from '../protocol/public-key.js';
 import { isLifetime } from './key-lifetime.js';
 import { momentOf, type Moment } from './moment.js';
 import { jitteredPause, lasts, type Pause } from './pause.js';
 import { ownProperty } from '../protocol/own-properties.js';
+import { TimedOutError, within } from './within.js';
 
 /** A key with the time of the fetch that brought it, and for how long it was good then, in milliseconds. */
 export interface DatedKey {
@@ -70,7 +70,7 @@ export class SharedKeyStore {
     if (lasts(this.#pause, now) || this.#open >= MAX_OPEN) return undefined;
     this.#open++;
     try {
-      return await timeout(DEADLINE_MS, TimeoutStrategy.Aggressive).execute(operation);
+      return await within(DEADLINE_MS, operation);
     } catch (error) {
       if (!lasts(this.#pause, now)) this.#report(doing, error);
       this.#pause = jitteredPause(now, this.#settings.keys.cooldownSeconds * 1000);
@@ -81,7 +81,7 @@ export class SharedKeyStore {
   }
 
   #report(doing: string, error: unknown): void {
-    const why = error instanceof TaskCancelledError ? `took more than ${DEADLINE_MS} ms` : 'failed';
+    const why = error instanceof TimedOutError ? `took more than ${DEADLINE_MS} ms` : 'failed';
     this.#settings.logger.warn(
       `The store in \`keys.secondLevel\` ${why} on ${doing}; it is left alone for ` +
         `${this.#settings.keys.cooldownSeconds} s. Keys come from memory and from the MAuth service meanwhile.`,

@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { printSection, printTargets } from './report.mjs';
 import { writeResults } from './results.mjs';
 
-const SECTIONS = ['core', 'inbound', 'outbound', 'responses', 'memory', 'start-up'];
+const SECTIONS = ['core', 'inbound', 'outbound', 'responses', 'memory', 'start-up', 'floods'];
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -72,6 +72,33 @@ describe('slots for look-ups', () => {
   });
 });
 
+describe('Slots whose tasks take long', () => {
+  afterEach(() => jest.useRealTimers());
+
+  it.each([
+    [10, 20],
+    [125, 8],
+    [250, 4],
+    [60_000, 2],
+  ])(
+    'of %i ms are waited for by as many as are served in half of the time: %i for two slots',
+    async (ms, waiting) => {
+      const clocks = new FakeClocks();
+      const slots = new LookupSlots(3); // One of them is for known apps.
+      for (let time = 0; time < 100; time++)
+        await slots.run({ kind: 'unknown', withinMs: 1000 }, async () => clocks.advance(ms / 1000));
+      const occupants = [task(), task()];
+      const running = occupants.map(({ run }) => slots.run({ kind: 'unknown', withinMs: 1000 }, run));
+      const results = Array.from({ length: 30 }, () =>
+        slots.run({ kind: 'unknown', withinMs: 1000 }, async () => 'let in').catch(() => 'turned away'),
+      );
+      for (const { end } of occupants) end();
+      await Promise.all(running);
+      expect((await Promise.all(results)).filter((outcome) => outcome === 'let in')).toHaveLength(waiting);
+    },
+  );
+});
+
 /** Slots for unknown apps, all of them taken, and the order in which those that wait get one. */
 class CrowdedSlots {
   readonly order: string[] = [];

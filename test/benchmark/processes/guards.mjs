@@ -28,7 +28,9 @@ async function mauth({ variant, publicPem, appUuid, serviceUuid, mauthOptions })
   const { MAuthModule } = await import('nestjs-mauth');
   return MAuthModule.forRoot({
     appUuid: serviceUuid,
-    findPublicKey: (asked) => (asked === appUuid ? publicPem : undefined),
+    ...(!mauthOptions?.mauthUrl && {
+      findPublicKey: (asked) => (asked === appUuid ? publicPem : undefined),
+    }),
     protect: 'routes',
     logAttempts: variant === 'v2-log',
     ...(variant !== 'v2-log' && { logger: silent }),
