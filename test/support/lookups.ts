@@ -11,9 +11,20 @@ export async function outcomeOf(found: ReturnType<PublicKeys['find']>): Promise<
   }
 }
 
-/** Looks up all apps at once. */
+/** Looks up all apps at once. How many may wait depends on how fast the machine is: who is turned away asks again. */
 export function findAll(keys: PublicKeys, appUuids: readonly string[]): Promise<(KeyObject | undefined)[]> {
-  return Promise.all(appUuids.map(async (appUuid) => keys.find(appUuid)));
+  return Promise.all(appUuids.map((appUuid) => findPatiently(keys, appUuid)));
+}
+
+async function findPatiently(keys: PublicKeys, appUuid: string): Promise<KeyObject | undefined> {
+  for (;;) {
+    try {
+      return await keys.find(appUuid);
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'too_many_lookups') throw error;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** With the milliseconds that it took. */
