@@ -13,14 +13,23 @@ const NEST_ROOTS = {
   group: ['@nestjs/*/*'],
   message: 'Only the roots of Nest packages resolve under every supported version.',
 };
-const DOWNWARDS = 'Imports point downwards only (see CONTRIBUTING.md).';
-const ROOF = [
-  '**/index.js',
-  '**/core.js',
-  '**/mauth.module.js',
-  '**/mauth.module-options.js',
-  '!**/protocol/index.js',
+/** From the bottom to the top: a room imports from the rooms before it, never from one behind it. */
+const ROOMS = [
+  'protocol',
+  'config',
+  'signing',
+  'service',
+  'keys',
+  'authentication',
+  'http',
+  'outbound',
+  'nest',
 ];
+/** Subpath exports of their own: no room and neither front door knows of them. */
+const SUBPATHS = ['kms', 'lambda', 'testing', 'explain', 'terminus', 'swagger', 'opentelemetry', 'cli'];
+/** What is written for Nest; everything else also serves without it. */
+const FOR_NEST = ['nest', 'outbound/axios', 'testing', 'terminus', 'swagger'];
+const FRONT_DOORS = ['**/index.js', '**/core.js', '!**/protocol/index.js'];
 /** Test frameworks replace these after our files were loaded, so none is kept as a value. */
 const CLOCK_CALLED = {
   selector: [
@@ -32,31 +41,30 @@ const CLOCK_CALLED = {
   message:
     'Call clocks and timers by their global names each time: fake timers are put there after this file is loaded.',
 };
-const SETTINGS = ['**/mauth.options.js', '**/mauth.settings.js', '**/mauth.errors.js', '**/mauth.env.js'];
-
-/** Subpath exports of their own: the main entry and all other rooms know nothing of them. */
-const ASIDE = ['kms', 'lambda', 'testing', 'terminus', 'swagger', 'cli'];
-
-/** What one room may not import. An override replaces the rule's options as a whole, so each names all of them. */
-const room = (files, { above, also = [], except = [], isRoof = false }) => ({
+/** What a folder may not import. An override replaces the options of the rule as a whole, so each names all of them. */
+const closed = (files, folders, patterns = [NO_NEST]) => ({
   files,
   rules: {
     '@typescript-eslint/no-restricted-imports': [
       'error',
       {
         patterns: [
-          ...also,
+          ...patterns,
           NO_AXIOS,
           NEST_ROOTS,
           {
-            group: [...above, ...ASIDE].map((name) => `**/${name}/**`).concat(isRoof ? [] : ROOF, except),
-            message: DOWNWARDS,
+            group: folders.map((folder) => `**/${folder}/**`).concat(FRONT_DOORS),
+            message: 'Imports point downwards only (see CONTRIBUTING.md).',
           },
         ],
       },
     ],
   },
 });
+const everyFile = (folder) => [`lib/${folder}/**/*.ts`];
+/** Requests that come in and requests that go out know nothing of each other. */
+const beside = (name) => (name === 'outbound' ? ['http'] : []);
+const above = (name) => [...ROOMS.slice(ROOMS.indexOf(name) + 1), ...beside(name), ...SUBPATHS];
 
 module.exports = {
   root: true,
@@ -79,50 +87,28 @@ module.exports = {
         'no-restricted-syntax': ['error', CLOCK_CALLED],
       },
     },
-    room(['lib/core.ts'], {
-      above: ['outbound'],
-      also: [NO_NEST],
-      // Works with the built-in fetch, and knows nothing of Nest either.
-      except: ['!**/outbound/signed-fetch.js', '!**/outbound/signing-options.js'],
-    }),
-    room(['lib/mauth.{options,settings,errors,env,env-names}.ts'], {
-      above: ['inbound', 'doors', 'outbound'],
-      also: [NO_NEST],
-    }),
-    room(['lib/protocol/**/*.ts'], {
-      above: ['signing', 'keys', 'authentication', 'inbound', 'doors', 'outbound'],
-      also: [NO_NEST, { group: SETTINGS, message: 'The protocol room imports nothing of ours.' }],
-    }),
-    room(['lib/signing/**/*.ts'], {
-      above: ['keys', 'authentication', 'inbound', 'doors', 'outbound'],
-      also: [NO_NEST],
-    }),
-    room(['lib/keys/**/*.ts'], {
-      above: ['authentication', 'inbound', 'doors', 'outbound'],
-      also: [NO_NEST],
-    }),
-    room(['lib/authentication/**/*.ts'], { above: ['inbound', 'doors', 'outbound'], also: [NO_NEST] }),
-    room(['lib/inbound/**/*.ts'], { above: ['doors', 'outbound'] }),
-    // The half of it that serves without Nest, too.
-    room(
-      [
-        'lib/inbound/{arrival,door,exempt-paths,fastify-hooks,platform,reception,request-authenticator,sent-target,wire-body}.ts',
-      ],
-      {
-        above: ['doors', 'outbound'],
-        also: [NO_NEST],
+    ...ROOMS.map((name) => closed(everyFile(name), above(name), name === 'nest' ? [] : [NO_NEST])),
+    closed(['lib/outbound/*.ts', ...everyFile('outbound/fetch')], [...above('outbound'), 'axios']),
+    closed(everyFile('outbound/axios'), above('outbound'), []),
+    ...SUBPATHS.map((name) =>
+      FOR_NEST.includes(name) ? closed(everyFile(name), [], []) : closed(everyFile(name), FOR_NEST),
+    ),
+    closed(['lib/core.ts'], ['nest', 'outbound/axios', ...SUBPATHS]),
+    {
+      files: ['lib/index.ts'],
+      rules: {
+        '@typescript-eslint/no-restricted-imports': [
+          'error',
+          {
+            patterns: [
+              NO_AXIOS,
+              NEST_ROOTS,
+              { group: SUBPATHS.map((name) => `**/${name}/**`), message: 'A subpath export.' },
+            ],
+          },
+        ],
       },
-    ),
-    room(['lib/doors/**/*.ts'], { above: ['outbound'], also: [NO_NEST] }),
-    room(['lib/outbound/**/*.ts'], { above: ['inbound', 'doors'] }),
-    // What `signedFetch` is made of serves without Nest, too.
-    room(
-      [
-        'lib/outbound/{signed-fetch,signing-options,fetch-body,fetch-request,request-body,stream-bytes,signed-origins,header-fields,redirect-rules,request-signature,error-in-words,clean-outcome,detached-body,hidden-connections,sent-request,signature-traces}.ts',
-      ],
-      { above: ['inbound', 'doors'], also: [NO_NEST] },
-    ),
-    room(['lib/index.ts', 'lib/mauth.module.ts'], { above: [], isRoof: true }),
+    },
     {
       files: ['test/**/*.ts', 'sample/**/*.ts'],
       rules: {

@@ -13,23 +13,23 @@ export {
   type MAuthResult,
   type MAuthUndecidedCode,
 } from './authentication/result.js';
-export { mauthMiddleware, type MAuthDoorMiddleware } from './doors/mauth-middleware.js';
+export { mauthMiddleware, type MAuthDoorMiddleware } from './http/servers/mauth-middleware.js';
 export {
   mauthPlugin,
   type MAuthFastifyPlugin,
   type MAuthPluginOptions,
   type PluggableFastify,
-} from './doors/mauth-plugin.js';
-export { type MAuthDoorOptions } from './doors/standalone-door.js';
-export { getMAuthIdentity } from './inbound/identity.js';
-export { mauthOptionsFromEnv } from './mauth.env.js';
+} from './http/servers/mauth-plugin.js';
+export { type MAuthDoorOptions } from './http/servers/standalone-gate.js';
+export { getMAuthIdentity } from './http/identity.js';
+export { mauthOptionsFromEnv } from './config/environment.js';
 export {
   MAuthConfigurationError,
   MAuthError,
   MAuthInauthenticError,
   MAuthUnableToAuthenticateError,
   MAuthUnableToSignError,
-} from './mauth.errors.js';
+} from './config/errors.js';
 export {
   type Awaitable,
   type MAuthBodyOptions,
@@ -42,8 +42,8 @@ export {
   type MAuthSecondLevelCache,
   type MAuthServiceOptions,
   type MAuthSignVersions,
-} from './mauth.options.js';
-export { signedFetch } from './outbound/signed-fetch.js';
+} from './config/options.js';
+export { signedFetch } from './outbound/fetch/signed-fetch.js';
 export { type MAuthSigningOptions } from './outbound/signing-options.js';
 export { type HeaderFields } from './protocol/headers.js';
 export {

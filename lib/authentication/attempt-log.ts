@@ -1,4 +1,4 @@
-import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSettings } from '../config/options.js';
 import { HEADERS } from '../protocol/headers.js';
 import { StatusLine, type MAuthVersion, type MessageHead } from '../protocol/string-to-sign.js';
 import { type MAuthFailure } from './result.js';

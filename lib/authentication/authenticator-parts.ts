@@ -1,12 +1,12 @@
-import { type AuthenticationTicketClient } from '../keys/authentication-ticket-client.js';
-import { type AuthenticationTickets } from '../keys/authentication-tickets.js';
-import { createAuthenticationTickets } from '../keys/create-authentication-tickets.js';
+import { type AuthenticationTicketClient } from '../service/authentication-ticket-client.js';
+import { type AuthenticationTickets } from '../service/authentication-tickets.js';
+import { createAuthenticationTickets } from '../service/create-authentication-tickets.js';
 import { createPublicKeys } from '../keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../keys/mauth-key-cache.js';
-import { type PublicKeys } from '../keys/public-key-source.js';
-import { MAuthConfigurationError } from '../mauth.errors.js';
-import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
-import { resolveSettings } from '../mauth.settings.js';
+import { type PublicKeys } from '../service/public-key-source.js';
+import { MAuthConfigurationError } from '../config/errors.js';
+import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
+import { resolveSettings } from '../config/settings.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 
 /** What an authenticator is made of, where somebody else has already made it. */

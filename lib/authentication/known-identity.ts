@@ -1,5 +1,5 @@
 import { objectNotes, type ObjectNotes } from './object-notes.js';
-import { type MAuthLogger } from '../mauth.options.js';
+import { type MAuthLogger } from '../config/options.js';
 import { Identity, type MAuthIdentity } from './result.js';
 
 /** Room for who signed a message. */

@@ -1,11 +1,11 @@
 import { type KeyObject } from 'node:crypto';
-import { type PublicKeys } from '../keys/public-key-source.js';
-import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
-import { type MAuthSettings } from '../mauth.options.js';
+import { type PublicKeys } from '../service/public-key-source.js';
+import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
 import { isPromise, type MaybePromise } from './and-then.js';
-import { ClaimedMessage } from './claimed-message.js';
-import { type Claims } from './claims.js';
+import { ClaimedMessage } from './signature-check.js';
+import { type Claims } from './presented-signatures.js';
 import { type ReplayProtection } from './replay-protection.js';
 import {
   inauthentic,

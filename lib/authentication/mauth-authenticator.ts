@@ -1,13 +1,13 @@
-import { type AuthenticationTickets } from '../keys/authentication-tickets.js';
-import { type PublicKeys } from '../keys/public-key-source.js';
-import { type MAuthOptions, type MAuthSettings } from '../mauth.options.js';
+import { type AuthenticationTickets } from '../service/authentication-tickets.js';
+import { type PublicKeys } from '../service/public-key-source.js';
+import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
 import { isMethod, RequestLine, splitTarget } from '../protocol/request-target.js';
 import { isStatus, StatusLine } from '../protocol/string-to-sign.js';
 import { andThen, type MaybePromise } from './and-then.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
-import { readClaims } from './claims.js';
+import { readClaims } from './presented-signatures.js';
 import { LocalVerification } from './local-verification.js';
 import { isAmbiguous } from './path-policy.js';
 import { RemoteVerification } from './remote-verification.js';

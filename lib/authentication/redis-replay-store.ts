@@ -1,4 +1,4 @@
-import { type MAuthReplayStore } from '../mauth.options.js';
+import { type MAuthReplayStore } from '../config/options.js';
 
 /** Sends one command to Redis as it is written there, and resolves to the answer. */
 export type RedisCommand = (command: string, ...words: string[]) => PromiseLike<unknown>;

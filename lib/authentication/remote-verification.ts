@@ -1,9 +1,9 @@
-import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
-import { type MAuthSettings } from '../mauth.options.js';
+import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
 import { textOfBytes } from '../protocol/byte-string.js';
 import { type RequestLine } from '../protocol/request-target.js';
-import { type AuthenticationTicket, type AuthenticationTickets } from '../keys/authentication-tickets.js';
-import { type Claim, type Claims } from './claims.js';
+import { type AuthenticationTicket, type AuthenticationTickets } from '../service/authentication-tickets.js';
+import { type Claim, type Claims } from './presented-signatures.js';
 import { type ReplayProtection } from './replay-protection.js';
 import {
   inauthentic,

@@ -1,4 +1,4 @@
-import { type MAuthReplayStore } from '../mauth.options.js';
+import { type MAuthReplayStore } from '../config/options.js';
 
 /**
  * Remembers in this process. All entries live equally long, so a Map, which keeps the order of insertion, has those

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { TimedOutError, within } from '../keys/within.js';
-import { type MAuthReplayStore, type MAuthSettings } from '../mauth.options.js';
+import { TimedOutError, within } from '../service/within.js';
+import { type MAuthReplayStore, type MAuthSettings } from '../config/options.js';
 import { type MaybePromise } from './and-then.js';
 import { inauthentic, undecided, type MAuthFailure } from './result.js';
 import { ReplayMemory } from './replay-memory.js';

@@ -1,8 +1,8 @@
-import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSettings } from '../config/options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
 import { andThen, type MaybePromise } from './and-then.js';
 import { logAttempt, logFailure, logFallback } from './attempt-log.js';
-import { isTimely, type Claim, type Claims } from './claims.js';
+import { isTimely, type Claim, type Claims } from './presented-signatures.js';
 import { type ReplayProtection } from './replay-protection.js';
 import { Authentic, inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 

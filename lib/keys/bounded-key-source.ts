@@ -1,10 +1,10 @@
-import { type MAuthUnableToAuthenticateError } from '../mauth.errors.js';
-import { type MAuthSettings } from '../mauth.options.js';
-import { BoundedService, type NotAskedError } from './bounded-service.js';
+import { type MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
+import { BoundedService, type NotAskedError } from '../service/bounded-service.js';
 import { lifetimeOf } from './key-lifetime.js';
-import { type LookupKind } from './lookup-slots.js';
-import { moment } from './moment.js';
-import { type KeyLookupFailureCode, type PublicKeySource } from './public-key-source.js';
+import { type LookupKind } from '../service/priority-bulkhead.js';
+import { moment } from '../service/moment.js';
+import { type KeyLookupFailureCode, type PublicKeySource } from '../service/public-key-source.js';
 import { type DatedKey } from './shared-key-store.js';
 import { ownProperty } from '../protocol/own-properties.js';
 

@@ -1,10 +1,10 @@
 import { KeyObject } from 'node:crypto';
-import { MAuthUnableToAuthenticateError } from '../mauth.errors.js';
-import { type MAuthSettings } from '../mauth.options.js';
+import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
 import { checkPublicKey, readPublicKey } from '../protocol/public-key.js';
 import { UnusableKeyError } from '../protocol/rsa-key.js';
-import { type FoundPublicKey, type PublicKeySource } from './public-key-source.js';
-import { TimedOutError, within } from './within.js';
+import { type FoundPublicKey, type PublicKeySource } from '../service/public-key-source.js';
+import { TimedOutError, within } from '../service/within.js';
 
 type FindPublicKey = NonNullable<MAuthSettings['findPublicKey']>;
 

@@ -1,8 +1,8 @@
-import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSettings } from '../config/options.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { ConfiguredKeySource } from './configured-key-source.js';
 import { MAuthKeyCache } from './mauth-key-cache.js';
-import { SecurityTokenClient } from './security-token-client.js';
+import { SecurityTokenClient } from '../service/security-token-client.js';
 
 /**
  * The cache of public keys that the settings ask for: in front of `findPublicKey` if there is one, else of the MAuth

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSettings } from '../config/options.js';
 import { refreshAge } from './key-lifetime.js';
-import { elapsedSince, moment } from './moment.js';
-import { isNews, jitteredPause, lasts, type Pause } from './pause.js';
+import { elapsedSince, moment } from '../service/moment.js';
+import { isNews, jitteredPause, lasts, type Pause } from '../service/cooldown.js';
 import { type DatedKey } from './shared-key-store.js';
 
 /** A look-up that failed: until when the app is left alone, and the error to answer with meanwhile. */

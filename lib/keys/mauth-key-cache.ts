@@ -1,11 +1,11 @@
 import { type KeyObject } from 'node:crypto';
-import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSettings } from '../config/options.js';
 import { BoundedKeySource } from './bounded-key-source.js';
-import { NotAskedError } from './bounded-service.js';
+import { NotAskedError } from '../service/bounded-service.js';
 import { refreshAge } from './key-lifetime.js';
 import { KeyMemory, type CachedKey } from './key-memory.js';
-import { type LookupKind } from './lookup-slots.js';
-import { type PublicKeySource } from './public-key-source.js';
+import { type LookupKind } from '../service/priority-bulkhead.js';
+import { type PublicKeySource } from '../service/public-key-source.js';
 import { SharedKeyStore, type DatedKey } from './shared-key-store.js';
 
 /** What a cache of keys has done since it was made. */

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { type KeyObject } from 'node:crypto';
-import { type MAuthSettings } from '../mauth.options.js';
+import { type MAuthSettings } from '../config/options.js';
 import { readPublicKey } from '../protocol/public-key.js';
 import { isLifetime } from './key-lifetime.js';
-import { momentOf, type Moment } from './moment.js';
-import { jitteredPause, lasts, type Pause } from './pause.js';
+import { momentOf, type Moment } from '../service/moment.js';
+import { jitteredPause, lasts, type Pause } from '../service/cooldown.js';
 import { ownProperty } from '../protocol/own-properties.js';
-import { TimedOutError, within } from './within.js';
+import { TimedOutError, within } from '../service/within.js';
 
 /** A key with the time of the fetch that brought it, and for how long it was good then, in milliseconds. */
 export interface DatedKey {

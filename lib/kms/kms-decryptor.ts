@@ -1,4 +1,4 @@
-import { MAuthConfigurationError } from '../mauth.errors.js';
+import { MAuthConfigurationError } from '../config/errors.js';
 import { reasonOf } from './kms-failure.js';
 
 /** As much of a `KMSClient` of `@aws-sdk/client-kms` as is used here. */

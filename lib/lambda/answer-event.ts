@@ -1,4 +1,4 @@
-import { type Answer } from '../inbound/answers.js';
+import { type Answer } from '../http/answers.js';
 
 /** An answer as API Gateway, Function URLs and load balancers want it. */
 export interface LambdaAnswer {

@@ -1,10 +1,10 @@
 import { type MAuthResult } from '../authentication/result.js';
-import { type MAuthOptions } from '../mauth.options.js';
+import { type MAuthOptions } from '../config/options.js';
 import {
   FunctionAuthenticator,
   type AuthenticatedHandler,
   type ProtectedHandler,
-} from './function-authenticator.js';
+} from './event-authenticator.js';
 
 /** One for the whole process, since environment and instance live equally long. It reads nothing until it is used. */
 export const fromEnvironment = new FunctionAuthenticator();

@@ -1,8 +1,8 @@
 import { type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
 import { type MAuthResult } from '../authentication/result.js';
-import { type Answer } from '../inbound/answers.js';
+import { type Answer } from '../http/answers.js';
 import { fromEnvironment } from './from-environment.js';
-import { type FunctionAuthenticator } from './function-authenticator.js';
+import { type FunctionAuthenticator } from './event-authenticator.js';
 
 /** What became of a request. */
 export interface LambdaVerdict {

@@ -1,4 +1,4 @@
-import { MAuthError } from '../mauth.errors.js';
+import { MAuthError } from '../config/errors.js';
 import { isObject, readProperty, withoutSignatures } from './signature-traces.js';
 
 /** What can be told of an error in words: its name, message, code and stack, without all that it refers to. */

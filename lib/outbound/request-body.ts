@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { MAuthUnableToSignError } from '../mauth.errors.js';
+import { MAuthUnableToSignError } from '../config/errors.js';
 import { bodyTooLarge, streamBytes, type NodeStream, type ReadLimits } from './stream-bytes.js';
 
 /** The body of a request, settled: what is given to the adapter is what is signed. */

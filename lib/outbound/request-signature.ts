@@ -1,4 +1,4 @@
-import { MAuthConfigurationError, MAuthUnableToSignError } from '../mauth.errors.js';
+import { MAuthConfigurationError, MAuthUnableToSignError } from '../config/errors.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { causeInWords, kindOfError } from './error-in-words.js';
 

@@ -1,4 +1,4 @@
-import { MAuthConfigurationError } from '../mauth.errors.js';
+import { MAuthConfigurationError } from '../config/errors.js';
 
 /** Tells whether requests to an origin, such as `https://api.example.com`, are signed. */
 export type SignedOrigins = (origin: string) => boolean;

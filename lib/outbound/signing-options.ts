@@ -1,4 +1,4 @@
-import { MAuthConfigurationError } from '../mauth.errors.js';
+import { MAuthConfigurationError } from '../config/errors.js';
 
 /** Which requests are signed, and how. */
 export interface MAuthSigningOptions {

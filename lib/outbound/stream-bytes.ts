@@ -1,5 +1,5 @@
 import { PassThrough, Readable } from 'node:stream';
-import { MAuthUnableToSignError } from '../mauth.errors.js';
+import { MAuthUnableToSignError } from '../config/errors.js';
 import { causeInWords } from './error-in-words.js';
 
 /** A stream of Node: a Readable, or one of the older kind that only knows how to be piped. */

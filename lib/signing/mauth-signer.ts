@@ -1,7 +1,7 @@
 import { KeyObject } from 'node:crypto';
-import { MAuthUnableToSignError } from '../mauth.errors.js';
-import { type MAuthOptions, type MAuthSignVersions } from '../mauth.options.js';
-import { parseSignVersions, resolveSettings } from '../mauth.settings.js';
+import { MAuthUnableToSignError } from '../config/errors.js';
+import { type MAuthOptions, type MAuthSignVersions } from '../config/options.js';
+import { parseSignVersions, resolveSettings } from '../config/settings.js';
 import { V1StringDigest, V2BodyDigest } from '../protocol/body-digest.js';
 import { toBytes } from '../protocol/byte-string.js';
 import { writeHeaders } from '../protocol/headers.js';

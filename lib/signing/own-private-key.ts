@@ -1,8 +1,8 @@
 import { KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { ENVIRONMENT } from '../mauth.env-names.js';
-import { MAuthConfigurationError } from '../mauth.errors.js';
-import { type MAuthOptions } from '../mauth.options.js';
+import { ENVIRONMENT } from '../config/environment-names.js';
+import { MAuthConfigurationError } from '../config/errors.js';
+import { type MAuthOptions } from '../config/options.js';
 import { checkPrivateKey, readPrivateKey } from '../protocol/private-key.js';
 import { UnusableKeyError } from '../protocol/rsa-key.js';
 import { ownProperties } from '../protocol/own-properties.js';

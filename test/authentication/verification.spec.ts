@@ -1,7 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { type AuthenticatorParts } from '../../lib/authentication/authenticator-parts.js';
 import { MAuthAuthenticator, MAuthUnableToAuthenticateError, type MAuthOptions } from '../../lib/core.js';
-import { resolveSettings } from '../../lib/mauth.settings.js';
+import { resolveSettings } from '../../lib/config/settings.js';
 import { createTestApp } from '../support/test-app.js';
 import { RecordedLog } from './recorded-log.js';
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { FakeClocks } from '../support/fake-clocks.js';
 import { settingsOf } from '../support/key-settings.js';
 import { outcomeOf } from '../support/lookups.js';

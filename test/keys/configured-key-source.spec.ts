@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { settingsOf } from '../support/key-settings.js';
 import { findAll, outcomeOf, timed } from '../support/lookups.js';
 import { SimulatedClock } from '../support/simulated-clock.js';

@@ -1,7 +1,7 @@
 import { randomUUID, type KeyObject } from 'node:crypto';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';
 import { figures, findAll, outcomeOf, settle, timed, until } from '../support/lookups.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { settingsOf } from '../support/key-settings.js';
 import { figures, outcomeOf, timed } from '../support/lookups.js';

@@ -5,7 +5,7 @@ import { Test } from '@nestjs/testing';
 import Keyv from 'keyv';
 import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
-import { type MAuthOptions, type MAuthSecondLevelCache } from '../../lib/mauth.options.js';
+import { type MAuthOptions, type MAuthSecondLevelCache } from '../../lib/config/options.js';
 import { createKeyPair } from '../support/key-pair.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';
 import { findAll, outcomeOf, settle, timed, until } from '../support/lookups.js';

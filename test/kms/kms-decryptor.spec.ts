@@ -2,7 +2,7 @@ import { KMSClient } from '@aws-sdk/client-kms';
 import { inspect } from 'node:util';
 import { MAuthConfigurationError, MAuthSigner } from '../../lib/core.js';
 import { kmsDecryptor, type KmsDecryptorOptions } from '../../lib/kms/index.js';
-import { MAuthModule } from '../../lib/mauth.module.js';
+import { MAuthModule } from '../../lib/nest/mauth.module.js';
 import { PLATFORMS, startApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
 import { KmsStandIn, provideAwsEnvironment } from './kms-stand-in.js';

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
+import { HeldBytesBudget } from '../../lib/http/held-bytes.js';
 import {
   PLATFORM_NAMES,
   startInboundApp,

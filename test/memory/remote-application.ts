@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { HeldBytesBudget } from '../../lib/inbound/held-bytes.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { HeldBytesBudget } from '../../lib/http/held-bytes.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { service, startInboundApp, type PlatformName } from '../support/inbound-app.js';
 
 /**

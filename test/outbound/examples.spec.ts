@@ -35,7 +35,7 @@ describe('The example of', () => {
 
   it('signedFetch in its docstring', async () => {
     const names = { ...core, options, origin: server.origin };
-    const code = exampleOf('lib/outbound/signed-fetch.ts', 'export function signedFetch(');
+    const code = exampleOf('lib/outbound/fetch/signed-fetch.ts', 'export function signedFetch(');
     expect((await runExample(code, names, 'response')).status).toBe(200);
     expectAuthentic(server.last, own);
   });
@@ -53,7 +53,7 @@ describe('The example of', () => {
   it('MAuthAxiosInterceptor.attach, @SignResponse(), MAuthRequestConfig and getMAuthIdentity, together', async () => {
     const common = await import('@nestjs/common');
     const names = { ...common, ...library, axios, options };
-    const marked = exampleOf('lib/inbound/sign-response.decorator.ts', 'export function SignResponse(');
+    const marked = exampleOf('lib/nest/sign-response.decorator.ts', 'export function SignResponse(');
     const method = marked.replace('terms() {}', "terms() { return 'The terms.'; }");
     const TermsController = await runExample(
       `@Controller() class TermsController { ${method} }`,

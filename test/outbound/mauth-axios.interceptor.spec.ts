@@ -1,8 +1,8 @@
 import { HttpService } from '@nestjs/axios';
 import axios, { AxiosHeaders, type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { Readable } from 'node:stream';
-import { MAuthConfigurationError } from '../../lib/mauth.errors.js';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/mauth-axios.interceptor.js';
+import { MAuthConfigurationError } from '../../lib/config/errors.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createTestApp } from '../support/test-app.js';
 import { answerWith, expectAuthentic, mauthHeaders, RecordingServer } from './recording-server.js';

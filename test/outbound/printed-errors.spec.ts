@@ -10,7 +10,7 @@ import { firstValueFrom } from 'rxjs';
 import * as undici from 'undici';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { MAuthAxiosInterceptor, MAuthError, MAuthSigner, signedFetch } from '../../lib/index.js';
-import { createMAuthHttpService } from '../../lib/outbound/mauth-http.service.js';
+import { createMAuthHttpService } from '../../lib/outbound/axios/mauth-http.service.js';
 import { LOOPBACK_CERTIFICATE } from '../support/loopback-certificate.js';
 import { RecordingLogger } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ENVIRONMENT } from '../../lib/mauth.env-names.js';
-import { resolveSettings } from '../../lib/mauth.settings.js';
+import { ENVIRONMENT } from '../../lib/config/environment-names.js';
+import { resolveSettings } from '../../lib/config/settings.js';
 import { createTestApp } from '../support/test-app.js';
 
 const root = join(__dirname, '../..');

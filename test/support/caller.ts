@@ -1,4 +1,4 @@
-import { type MAuthSignVersions } from '../../lib/mauth.options.js';
+import { type MAuthSignVersions } from '../../lib/config/options.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { type TestApp } from './test-app.js';
 

@@ -13,7 +13,7 @@ import {
   type MAuthIdentity,
   type MAuthProtection,
 } from '../../lib/index.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { optionsFor, Witness } from './inbound-app.js';
 import { startApp, type RunningApp } from './running-app.js';
 

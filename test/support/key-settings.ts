@@ -1,5 +1,5 @@
-import { type MAuthOptions, type MAuthSettings } from '../../lib/mauth.options.js';
-import { resolveSettings } from '../../lib/mauth.settings.js';
+import { type MAuthOptions, type MAuthSettings } from '../../lib/config/options.js';
+import { resolveSettings } from '../../lib/config/settings.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { type TestApp } from './test-app.js';
 

@@ -1,6 +1,6 @@
 import { type KeyObject } from 'node:crypto';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
-import { type PublicKeys } from '../../lib/keys/public-key-source.js';
+import { type PublicKeys } from '../../lib/service/public-key-source.js';
 
 /** How a look-up ended, as verification sees it: `key`, `unknown`, or the code of the error. */
 export async function outcomeOf(found: ReturnType<PublicKeys['find']>): Promise<string> {

@@ -1,7 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import Redis from 'ioredis';
-import { type MAuthSecondLevelCache } from '../../lib/mauth.options.js';
+import { type MAuthSecondLevelCache } from '../../lib/config/options.js';
 import { freePort } from './free-port.js';
 
 /** Whether there is a Redis server on this machine (Debian: `apt-get install redis-server`). */

@@ -4,7 +4,7 @@ import { type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
-import { type MAuthLogger } from '../../lib/mauth.options.js';
+import { type MAuthLogger } from '../../lib/config/options.js';
 
 /** For `describe.each`: what holds must hold on both. */
 export const PLATFORMS: readonly (readonly [string, () => AbstractHttpAdapter])[] = [

@@ -1,6 +1,6 @@
 import { type KeyObject } from 'node:crypto';
-import { MAuthUnableToAuthenticateError } from '../../lib/mauth.errors.js';
-import { type FoundPublicKey, type PublicKeySource } from '../../lib/keys/public-key-source.js';
+import { MAuthUnableToAuthenticateError } from '../../lib/config/errors.js';
+import { type FoundPublicKey, type PublicKeySource } from '../../lib/service/public-key-source.js';
 
 /** One question that was asked, and what came of it. */
 export interface AskedQuestion {

@@ -3,7 +3,7 @@ import { type AddressInfo } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
 import { mauthMiddleware, mauthPlugin, type MAuthDoorOptions } from '../../lib/core.js';
-import { type MAuthOptions } from '../../lib/mauth.options.js';
+import { type MAuthOptions } from '../../lib/config/options.js';
 import { optionsFor, readAll, Witness, type ServedApp } from './inbound-app.js';
 
 export interface StandaloneOptions {

@@ -2,7 +2,7 @@ import { Agent, type ServerResponse } from 'node:http';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { Controller, HttpCode, Post, Req, Res, type INestApplication, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { nodeRequest } from '../../lib/inbound/exchange.js';
+import { nodeRequest } from '../../lib/http/request-pair.js';
 import { MAuthModule, RequiresMAuth, type MAuthModuleOptions } from '../../lib/index.js';
 import { takeEveryType } from './applications.js';
 import { caller, createAdapter, service, type PlatformName } from './inbound-app.js';

@@ -1,0 +1,57 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type MaybePromise } from '../authentication/and-then.js';
+import { type Exchange } from './request-pair.js';
+
+/** What a platform calls for each request. */
+export interface InboundEntry {
+  /**
+   * Before anything can read the request or rewrite its target. May be called more than once.
+   *
+   * @param isRouted a route has the request now, and the server does not write that down itself
+   */
+  arrive(request: IncomingMessage, response: ServerResponse, isRouted?: boolean): void;
+  /**
+   * Before anything can answer the request; only where there is a door. Resolves to false when the door has
+   * answered: then nothing else may run. May be called more than once.
+   */
+  readonly admit: ((exchange: Exchange) => MaybePromise<boolean>) | undefined;
+}
+
+/** What servers write down about a request, each in its own way. */
+export interface RequestReading {
+  /** Path and query as the caller sent them, as far as this can be told from the request. */
+  sentTarget(request: IncomingMessage): string;
+  /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
+  routedTargets(request: IncomingMessage): readonly string[];
+  /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
+  isRouted(request: IncomingMessage): boolean;
+}
+
+/** What the application brought along, so that it stands in front of whatever is installed now. */
+export interface EarlierLayers {
+  /** What answers requests, by its kind in plain words, such as `route`. */
+  readonly answering: readonly string[];
+  /** Whether there is more that may answer, of which nothing can be told before it does. */
+  readonly mayAnswer: boolean;
+}
+
+/** What differs between Express and Fastify. */
+export interface InboundPlatform extends RequestReading {
+  /** Puts the entry in front of the application; to be called before body parsers are installed. */
+  install(entry: InboundEntry): void;
+  /** To be asked before anything is installed. */
+  earlierLayers(): EarlierLayers;
+  /** Path and query as the application routes them; to be asked where the entry is. */
+  routedTarget(request: IncomingMessage): string;
+}
+
+/** Runs `next` unless the door has answered, or `failed` if there was an error. */
+export function passDoor(
+  admitted: MaybePromise<boolean>,
+  next: () => void,
+  failed: (error: unknown) => void,
+): void {
+  // A middleware that throws in `next` would end the process as an unhandled rejection.
+  if (typeof admitted !== 'boolean') admitted.then((isAdmitted) => isAdmitted && next()).catch(failed);
+  else if (admitted) next();
+}

@@ -1,0 +1,351 @@
+import { type IncomingMessage, type ServerResponse } from 'node:http';
+import { type MaybePromise } from '../authentication/and-then.js';
+import { AwaitedBodies, type AwaitedBody } from './awaited-bodies.js';
+import { BodyReplay, type Push } from './body-replay.js';
+import { contentLength, isGone, type Exchange } from './request-pair.js';
+import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
+import { type BodyFailure } from './inbound-outcome.js';
+
+/** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
+export interface BodyReader {
+  /** @param isWhole these are all bytes of the body */
+  update(bytes: Uint8Array, isWhole?: boolean): void;
+}
+
+/** Within which bounds bodies are watched. */
+export interface WireBodyOptions {
+  /** The reader keeps what it gets, so bytes that pass count against the limits too. */
+  readonly keeps: boolean;
+  readonly budget: HeldBytesBudget;
+  /** Largest body that is held or kept unless `hold` says otherwise, in bytes. */
+  readonly maxHeldBytes: number;
+  /** How long the body may take to arrive, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The time is over, and nobody waits for `hold()`. */
+  readonly onStall: (request: IncomingMessage) => void;
+}
+
+/** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: for nobody. */
+type Flow = 'observed' | 'held' | 'passed' | 'dropped';
+
+const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
+const BUDGET_FULL: BodyFailure = Object.freeze({ authentic: false, status: 503, code: 'body_budget_full' });
+const TIMED_OUT: BodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
+const ABORTED: BodyFailure = Object.freeze({ authentic: false, status: 400, code: 'body_aborted' });
+
+// `process.nextTick` makes an object literal; see Exchange.
+const SOON = Promise.resolve();
+
+/**
+ * The body of one request, watched where Node's HTTP parser hands it to the stream: `push`. Listening for `data`
+ * there would start the stream before its reader is there, and a stream in between would have to be known to
+ * every parser; this way parsers, multipart readers and handlers read the very request that they would read
+ * without us, and each chunk is seen exactly as it came off the wire.
+ */
+export class WireBody implements AwaitedBody {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #reader: BodyReader;
+  readonly #options: WireBodyOptions;
+  readonly #push: Push;
+  readonly #ownPush: Push;
+  #timer: NodeJS.Timeout | undefined;
+  #flow: Flow = 'observed';
+  #received = 0;
+  /** All bytes that were announced came at once. */
+  #isWhole = false;
+  #isAttended = false;
+  #isComplete = false;
+  /** The stream had no room for the last bytes that came. */
+  #isBackedUp = false;
+  #isPulling = false;
+  #hasPulled = false;
+  #limit: number;
+  #failure: BodyFailure | undefined;
+  #held: HeldBytes | undefined;
+  #kept: HeldBytes | undefined;
+  /** The reader has got what was kept, and keeps it until the verdict, even if the caller goes away. */
+  #isLent = false;
+  #replay: BodyReplay | undefined;
+  #resolve: ((failure: BodyFailure | undefined) => void) | undefined;
+
+  constructor({ request, response }: Exchange, reader: BodyReader, options: WireBodyOptions) {
+    this.#request = request;
+    this.#response = response;
+    this.#reader = reader;
+    this.#options = options;
+    this.#limit = options.maxHeldBytes;
+    if (options.keeps) this.#kept = new HeldBytes(options.budget);
+    this.#push = Reflect.get(request, 'push') as Push;
+    this.#ownPush = (chunk: unknown, encoding?: BufferEncoding) => this.#receive(chunk, encoding);
+    request.push = this.#ownPush;
+    // A small body comes along with its head, before this is called: then there is nothing to wait for.
+    void SOON.then(() => {
+      if (this.#kept || !(this.#isWhole || this.#isComplete)) this.#attend();
+    });
+  }
+
+  /** Bytes that have come so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** Why the bytes are not all at hand (any more). */
+  get failure(): BodyFailure | undefined {
+    return this.#failure;
+  }
+
+  get countedBytes(): number {
+    return (this.#held?.length ?? 0) + (this.#kept?.length ?? 0);
+  }
+
+  isSenderLate(): boolean {
+    if (!this.#isBackedUp) return true;
+    const { readableLength, readableHighWaterMark } = this.#request;
+    // Once there is room again, the sender has as much time as any other.
+    this.#isBackedUp = readableLength >= readableHighWaterMark;
+    return false;
+  }
+
+  giveUp(): void {
+    this.#fail(BUDGET_FULL);
+  }
+
+  /** Takes bytes that came before this object and are still in the stream; `ended` = no more will come. */
+  adopt(chunks: readonly Uint8Array[], ended: boolean): void {
+    for (const chunk of chunks) {
+      this.#count(chunk);
+      this.#observe(chunk);
+    }
+    if (ended) this.#complete();
+  }
+
+  /**
+   * Waits until all bytes have come. Those that come from now on are kept back: nobody gets them before `release()`.
+   * A body that is all there costs no turn of the event loop.
+   *
+   * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
+   */
+  hold(maxBytes?: number): MaybePromise<BodyFailure | undefined> {
+    if (isGone(this.#response)) this.#fail(ABORTED);
+    if (this.#failure) return this.#failure;
+    // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
+    const isHeld = !this.#isComplete || !this.#request.readableDidRead;
+    const { destroyed } = this.#request;
+    if (isHeld && destroyed) this.#fail(ABORTED);
+    this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
+    const expected = this.#isComplete ? 0 : contentLength(this.#request);
+    if (Math.max(this.#received, expected) > this.#limit) this.#fail(TOO_LARGE);
+    const buffered = destroyed ? 0 : this.#request.readableLength;
+    if (this.#failure || (this.#isComplete && buffered === 0)) return this.#failure;
+    this.#held = new HeldBytes(
+      this.#options.budget,
+      this.#kept ? undefined : (slab) => this.#reader.update(slab),
+    );
+    this.#attend();
+    if (!this.#isComplete) AwaitedBodies.goesOn(this);
+    if (!this.#held.reserve(buffered)) this.#fail(BUDGET_FULL);
+    if (this.#isComplete || this.#failure) return this.#failure;
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#flow = 'held';
+      this.#isBackedUp = false;
+      this.#pull();
+    });
+  }
+
+  /** Hands the reader what it has not got yet. */
+  flush(): void {
+    if (this.#kept) {
+      this.#isLent = true;
+      for (const piece of this.#kept.handOver()) this.#reader.update(piece);
+      for (const piece of this.#held?.pieces() ?? []) this.#reader.update(piece);
+    } else {
+      const last = this.#held?.lastPiece();
+      if (last) this.#reader.update(last);
+    }
+  }
+
+  /** The request is authentic: whoever reads it gets every byte. */
+  release(): void {
+    this.#flow = 'passed';
+    this.#isLent = false;
+    this.#kept?.free();
+    clearTimeout(this.#timer);
+    if (this.#held) {
+      this.#replay = new BodyReplay(this.#request, this.#push, this.#held.handOver());
+      this.#replay.start();
+    }
+    // After the end nothing is pushed any more.
+    if (!this.#isComplete && this.#request.push === this.#ownPush) this.#request.push = this.#push;
+  }
+
+  /**
+   * The request is refused: nobody gets another byte, and the rest is read away, so that the connection can carry
+   * the next request. A rest that has not come when the time is over ends the connection.
+   */
+  discard(): void {
+    this.#flow = 'dropped';
+    this.#isLent = false;
+    this.#free();
+    if (this.#request.readableEnded) return;
+    if (this.#isComplete) this.#push.call(this.#request, null);
+    this.#request.resume();
+    this.#pull();
+  }
+
+  /** From now on there is something to wait for or to let go of: the rest of the body, or bytes that are held. */
+  #attend(): void {
+    if (this.#isAttended) return;
+    this.#isAttended = true;
+    if (this.#request.destroyed) this.#closed();
+    if (isGone(this.#response)) this.#answered();
+    this.#request.on('close', () => this.#closed()).on('end', () => this.#freeHeld());
+    // Serverless adapters tell no more than the first.
+    for (const event of ['finish', 'close']) this.#response.on(event, () => this.#answered());
+    const isOver = this.#isComplete || this.#request.destroyed || this.#flow === 'passed';
+    if (!isOver) this.#timer = setTimeout(() => this.#timedOut(), this.#options.timeoutMs).unref();
+  }
+
+  #receive(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) return this.#end();
+    // Serverless adapters push nothing at all where an event has no body; for a stream that is no chunk.
+    if (chunk === undefined) return this.#push.call(this.#request, chunk);
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : (chunk as Uint8Array);
+    this.#count(bytes);
+    switch (this.#flow) {
+      case 'observed':
+        this.#observe(bytes);
+        this.#isBackedUp = !this.#push.call(this.#request, chunk, encoding);
+        return !this.#isBackedUp;
+      case 'passed':
+        return this.#push.call(this.#request, chunk, encoding);
+      case 'held':
+        this.#keepBack(bytes);
+        break;
+      case 'dropped':
+    }
+    this.#pull();
+    return true;
+  }
+
+  #count(bytes: Uint8Array): void {
+    this.#received += bytes.length;
+    // Node's parser lets nothing pass beyond the announced length; other transports may.
+    if (this.#isWhole && bytes.length > 0) this.#fail(ABORTED);
+  }
+
+  #observe(bytes: Uint8Array): void {
+    if (this.#failure || bytes.length === 0) return;
+    if (!this.#kept) {
+      const isFirst = this.#received === bytes.length;
+      this.#isWhole = isFirst && bytes.length === contentLength(this.#request);
+      this.#reader.update(bytes, this.#isWhole);
+    } else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
+    else this.#append(this.#kept, bytes);
+  }
+
+  #keepBack(bytes: Uint8Array): void {
+    if (this.#received > this.#limit) this.#fail(TOO_LARGE);
+    else if (this.#held) this.#append(this.#held, bytes);
+  }
+
+  #append(to: HeldBytes, bytes: Uint8Array): void {
+    AwaitedBodies.goesOn(this);
+    if (!to.append(bytes)) this.#fail(BUDGET_FULL);
+  }
+
+  #end(): boolean {
+    // HTTP/2 says it once more when the stream closes, while a handler may still be reading.
+    if (this.#isComplete) return false;
+    const isHeld = this.#flow === 'held';
+    this.#complete();
+    return isHeld ? false : this.#push.call(this.#request, null);
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    clearTimeout(this.#timer);
+    AwaitedBodies.isOver(this);
+    this.#settle();
+  }
+
+  #fail(failure: BodyFailure): void {
+    this.#failure ??= failure;
+    if (this.#flow === 'held') this.#flow = 'dropped';
+    this.#free();
+    this.#settle();
+  }
+
+  #settle(): void {
+    this.#resolve?.(this.#failure);
+    this.#resolve = undefined;
+  }
+
+  #timedOut(): void {
+    if (this.#flow === 'dropped') {
+      this.#request.destroy();
+      return;
+    }
+    const isAwaited = this.#resolve !== undefined;
+    this.#fail(TIMED_OUT);
+    if (!isAwaited) this.#options.onStall(this.#request);
+  }
+
+  #closed(): void {
+    clearTimeout(this.#timer);
+    // A parsed request closes before the guard comes, so what is kept has to wait for `flush()`. Bytes that are held
+    // are for a reader who would now get none of them.
+    if (this.#isComplete && this.#flow !== 'held') this.#freeHeld();
+    else this.#fail(ABORTED);
+  }
+
+  /** The answer is out: nothing that is still to come will be verified, and nothing counts any more. */
+  #answered(): void {
+    if (this.#flow === 'dropped') return;
+    clearTimeout(this.#timer);
+    // Without its kept bytes, and with bytes that pass unseen from now on, the body would be taken for another one.
+    if (this.#flow === 'observed' || this.#flow === 'held') this.#fail(ABORTED);
+    if (this.#flow === 'observed') this.#flow = 'passed';
+    this.#freeHeld();
+    this.#leaveUnread();
+  }
+
+  /** What is left in the stream is its handler's while that goes on reading. Otherwise it is not to take memory. */
+  #leaveUnread(): void {
+    const request = this.#request;
+    const isRead =
+      request.readableFlowing === true ||
+      request.listenerCount('data') > 0 ||
+      request.listenerCount('readable') > 0;
+    if (isRead) return;
+    if (request.readableDidRead) this.#replay?.cut();
+    // Node itself reads away what has never been read, but not once the socket was made to flow, as `#pull` did.
+    else if (this.#hasPulled) request.resume();
+  }
+
+  /**
+   * Keeps the bytes coming while they are not passed on: the stream itself asks for more only after it got some.
+   * `_read` is what makes a paused socket flow again, and what serverless requests wait for.
+   */
+  #pull(): void {
+    if (this.#isPulling || this.#isComplete) return;
+    this.#isPulling = true;
+    this.#hasPulled = true;
+    process.nextTick(() => {
+      this.#isPulling = false;
+      const isWanted = this.#flow === 'held' || this.#flow === 'dropped';
+      if (isWanted && !this.#isComplete && !this.#request.destroyed) this.#request._read(0);
+    });
+  }
+
+  #free(): void {
+    AwaitedBodies.isOver(this);
+    this.#freeHeld();
+    if (!this.#isLent) this.#kept?.free();
+  }
+
+  #freeHeld(): void {
+    if (!this.#isLent) this.#held?.free();
+  }
+}

@@ -1,0 +1,90 @@
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import { objectNotes } from '../../authentication/object-notes.js';
+import { Exchange } from '../request-pair.js';
+import { passDoor, type InboundEntry, type RequestReading } from '../platform.js';
+import { sentTarget, type MountedRequest } from '../original-target.js';
+import { ownProperty } from '../../protocol/own-properties.js';
+
+type Done = (error?: unknown) => void;
+type Reply = { readonly raw: ServerResponse; getHeaders(): OutgoingHttpHeaders };
+type Hook = (request: { raw: IncomingMessage }, reply: Reply, done: Done) => void;
+
+/** As much of a Fastify instance as hooks need. */
+export interface HookedInstance {
+  addHook(name: 'onRequest' | 'preHandler', hook: Hook): unknown;
+}
+
+class FastifyExchange extends Exchange {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    private readonly reply?: Reply,
+  ) {
+    super(request, response);
+  }
+
+  override pendingHeaders(): OutgoingHttpHeaders {
+    return this.reply?.getHeaders() ?? {};
+  }
+}
+
+/** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
+export class FastifyHooks implements RequestReading {
+  readonly #replies = objectNotes<IncomingMessage, Reply>();
+
+  /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
+  addHooks(instance: HookedInstance, entry: InboundEntry) {
+    const enter = (
+      request: IncomingMessage,
+      response: ServerResponse,
+      done: Done,
+      reply?: Reply,
+      isRouted?: boolean,
+    ) => {
+      entry.arrive(request, response, isRouted);
+      if (entry.admit) passDoor(entry.admit(new FastifyExchange(request, response, reply)), done, done);
+      else done();
+    };
+    if (entry.admit) this.#noteReplies(instance);
+    instance.addHook('onRequest', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply));
+    // What hooks pass on to the not-found handler comes here without having met the one above.
+    instance.addHook('preHandler', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply, true));
+    return (request: IncomingMessage, response: ServerResponse, next: Done) =>
+      enter(request, response, next, this.#replies.get(request));
+  }
+
+  /**
+   * A middleware is given Node's response, without the headers that hooks have set on Fastify's reply. It runs in a hook
+   * that is older than any that can be added now, so this hook is put in front of those. Where Fastify keeps them
+   * otherwise, refusals do without those headers.
+   */
+  #noteReplies(instance: object): void {
+    const key = Object.getOwnPropertySymbols(instance).find(
+      ({ description }) => description === 'fastify.hooks',
+    );
+    const hooks = key && ownProperty((instance as Record<symbol, unknown>)[key], 'onRequest');
+    if (!Array.isArray(hooks)) return;
+    const note: Hook = ({ raw }, reply, done) => {
+      if (!this.#replies.get(raw)) this.#replies.set(raw, reply);
+      done();
+    };
+    hooks.unshift(note);
+  }
+
+  /** The hook before handlers says so, as it comes. */
+  isRouted(): boolean {
+    return false;
+  }
+
+  sentTarget(request: MountedRequest): string {
+    return sentTarget(request);
+  }
+
+  routedTarget(request: IncomingMessage): string {
+    return ownProperty(request, 'url') ?? '';
+  }
+
+  routedTargets(request: MountedRequest): readonly string[] {
+    return [this.routedTarget(request), sentTarget(request)];
+  }
+}

@@ -1,0 +1,191 @@
+import { printable } from '../authentication/attempt-log.js';
+import { MAuthAuthenticator, type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
+import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
+import {
+  inauthentic,
+  type MAuthFailure,
+  type MAuthIdentity,
+  type MAuthResult,
+} from '../authentication/result.js';
+import { answerFor, type Answer } from '../http/answers.js';
+import { kmsDecryptor } from '../kms/kms-decryptor.js';
+import { mauthOptionsFromEnv } from '../config/environment.js';
+import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
+import { resolveSettings } from '../config/settings.js';
+import { bytesOfText } from '../protocol/byte-string.js';
+import { originForm } from '../protocol/request-target.js';
+import { loadPrivateKey } from '../signing/own-private-key.js';
+import { answerEvent, type LambdaAnswer } from './answer-event.js';
+import { eventRequest } from './event-request.js';
+import { routedPath } from './event-target.js';
+import { isHttpEvent } from './lambda-http-event.js';
+
+/** A handler that only sees authentic requests. */
+export type AuthenticatedHandler<Event, Context, Result> = (
+  event: Event,
+  context: Context,
+  /** Which app signed the request; frozen. */
+  identity: MAuthIdentity,
+) => Result | PromiseLike<Result>;
+
+/** A handler as Lambda calls it. */
+export type ProtectedHandler<Event, Context, Result> = (
+  event: Event,
+  context: Context,
+) => Promise<Result | LambdaAnswer>;
+
+/** What is made once, and kept while the instance is warm. */
+interface Parts {
+  readonly settings: MAuthSettings;
+  readonly authenticator: MAuthAuthenticator;
+}
+
+/**
+ * Authenticates the requests of one Lambda function. It is made once, outside the handler, so that public keys stay
+ * cached while the instance is warm; what the options say is looked at, and an encrypted private key decrypted, when
+ * the first request comes. When that fails, the next request tries again.
+ *
+ * @see createLambdaAuthenticator
+ */
+export class FunctionAuthenticator {
+  readonly #options: () => MAuthOptions;
+  #parts: Promise<Parts> | undefined;
+
+  /** @param options default: from the environment */
+  constructor(options?: MAuthOptions) {
+    this.#options = options ? () => options : () => mauthOptionsFromEnv();
+  }
+
+  /**
+   * Resolves when the options are good and the private key is there; to be called while the instance starts, if a
+   * function shall rather not start than fail its first request.
+   *
+   * @throws MAuthConfigurationError that names option or variable and the remedy
+   */
+  async ready(): Promise<void> {
+    await this.#start();
+  }
+
+  /**
+   * Authenticates the request behind an event. Its body is taken from the event, its path and query are those that
+   * the caller sent, the stage included (or what the option `requestTarget` makes of the event).
+   *
+   * @param event of API Gateway (REST or HTTP API), a Function URL or an Application Load Balancer; any other event
+   * is inauthentic, and what cannot be read with certainty is refused
+   * @throws MAuthConfigurationError when options or private key cannot be used; nothing in an event makes it throw
+   *
+   * @example
+   * const result = await createLambdaAuthenticator().authenticateEvent(event);
+   * if (!result.authentic) return { statusCode: result.status };
+   * console.log(`called by ${result.appUuid}`);
+   */
+  async authenticateEvent(event: unknown): Promise<MAuthResult> {
+    const parts = await this.#start();
+    const { requestTarget, logger } = parts.settings;
+    if (!isHttpEvent(event)) {
+      logger.error(
+        'MAuth: the event is not of API Gateway, a Function URL or a load balancer (malformed_request)',
+      );
+      return inauthentic('malformed_request');
+    }
+    const request = eventRequest(event);
+    const url = requestTarget ? targetFrom(requestTarget, event, logger) : request.url;
+    return verify(parts, { ...request, url } as VerifiableRequest, routedPath(event));
+  }
+
+  /**
+   * Authenticates a request that was taken apart already.
+   *
+   * @param request `url` is path and query, or an absolute URL whose scheme and host are cut off as text
+   * @throws MAuthConfigurationError when options or private key cannot be used
+   */
+  async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
+    const parts = await this.#start();
+    const { url } = request;
+    const isReadable = typeof url === 'string' || url instanceof Uint8Array;
+    return verify(parts, { ...request, url: isReadable ? originForm(bytesOfText(url)) : '' });
+  }
+
+  /**
+   * Lets only authentic requests through to a handler; all others are answered with 401, or 503 when it could not be
+   * decided. Handlers that stream their response or call back are not supported.
+   *
+   * @example
+   * export const handler = createLambdaAuthenticator().withMAuth(async (event, context, { appUuid }) => {
+   *   return { statusCode: 200, body: `Hello, ${appUuid}` };
+   * });
+   */
+  withMAuth<Event, Context, Result>(
+    handler: AuthenticatedHandler<Event, Context, Result>,
+  ): ProtectedHandler<Event, Context, Result> {
+    return async (event, context) => {
+      const result = await this.authenticateEvent(event);
+      if (!result.authentic) return answerEvent(event, await this.answer(result));
+      const { appUuid, protocolVersion } = result;
+      return handler(event, context, Object.freeze({ appUuid, protocolVersion }));
+    };
+  }
+
+  /** What a refused caller gets. */
+  async answer(failure: MAuthFailure): Promise<Answer> {
+    const { settings } = await this.#start();
+    return answerFor(failure, settings);
+  }
+
+  /** A start that failed is not kept: KMS may be back when the next request comes. */
+  #start(): Promise<Parts> {
+    this.#parts ??= start(this.#options).catch((error: unknown) => {
+      this.#parts = undefined;
+      throw error;
+    });
+    return this.#parts;
+  }
+}
+
+/** The private key is decrypted once and then handed over as what it is. */
+async function start(read: () => MAuthOptions): Promise<Parts> {
+  const options = read();
+  const settings = resolveSettings(options);
+  const { pathPolicy } = settings; // With its default: there is a handler.
+  const { decryptPrivateKey = kmsDecryptor() } = options;
+  const privateKey = await loadPrivateKey({ ...options, decryptPrivateKey });
+  const ready = {
+    ...options,
+    pathPolicy,
+    privateKey,
+    privateKeyFile: undefined,
+    decryptPrivateKey: undefined,
+  };
+  return { settings, authenticator: new MAuthAuthenticator(ready) };
+}
+
+type VerifiableRequest = RequestToAuthenticate & { readonly url: string };
+
+/** The strict path policy, as at the other doors: for what was signed, and then for what a handler reads. */
+async function verify(
+  { settings, authenticator }: Parts,
+  request: VerifiableRequest,
+  routed = request.url,
+): Promise<MAuthResult> {
+  const result = await authenticator.authenticateRequest(request);
+  const isStrict = settings.pathPolicy === 'strict';
+  if (!result.authentic || !isStrict || routed === request.url || !isAmbiguousTarget(routed)) return result;
+  const subject = `${printable(request.method)} ${printable(pathOf(request.url))}`;
+  settings.logger.warn(`MAuth: ${subject} was refused (ambiguous_path)`);
+  return inauthentic('ambiguous_path');
+}
+
+function targetFrom(
+  requestTarget: NonNullable<MAuthSettings['requestTarget']>,
+  event: unknown,
+  logger: MAuthSettings['logger'],
+): string {
+  try {
+    const target: unknown = requestTarget(event);
+    if (typeof target === 'string') return bytesOfText(target);
+    logger.error('MAuth: option `requestTarget` must return path and query as text');
+  } catch {
+    logger.error('MAuth: option `requestTarget` threw an error');
+  }
+  return ''; // No signature covers that.
+}

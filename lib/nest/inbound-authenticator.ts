@@ -1,0 +1,244 @@
+import { Injectable, type HttpServer } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type MaybePromise } from '../authentication/and-then.js';
+import { printable } from '../authentication/attempt-log.js';
+import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
+import { MAuthConfigurationError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
+import { AccessPolicies } from './access-policies.js';
+import { type HandlerPlace } from './access-policy.js';
+import { type Answer } from '../http/answers.js';
+import { type ApplicationGuard } from './application-guard.js';
+import { Door } from '../http/gate.js';
+import { answerOf } from './exception-answer.js';
+import { type Exchange } from '../http/request-pair.js';
+import { type ExemptPaths } from '../http/exempt-paths.js';
+import { ExpressPlatform } from './platforms/express.platform.js';
+import { FastifyPlatform } from './platforms/fastify.platform.js';
+import { reportEarlierLayers } from './earlier-layers.js';
+import { HostAdapters } from './host-adapters.js';
+import { type InboundFailure } from '../http/inbound-failure.js';
+import { OpenRoutes } from './open-routes.js';
+import { type InboundPlatform } from '../http/platform.js';
+import { recordRoutes, type RegisteredRoute } from './registered-routes.js';
+import { RequestAuthenticator } from '../http/request-authenticator.js';
+import { type ResponseSigning } from '../http/response-signing.js';
+import { type RouteMap } from './route-map.js';
+import { ownProperty } from '../protocol/own-properties.js';
+
+type Adapters = HostAdapters<InboundAuthenticator, readonly RegisteredRoute[]>;
+
+const ADAPTERS = new WeakMap<HttpAdapterHost, Adapters>();
+
+/** What of the application is protected, as far as it concerns the way in. */
+export interface DoorOptions {
+  readonly protect: 'decorated' | 'routes' | 'everything';
+  /** What passes the door of `everything`, and `MAuthMiddleware`. */
+  readonly exempt: ExemptPaths;
+}
+
+/**
+ * Authenticates the requests of a Nest application. It watches every request from its first byte on, in front of
+ * body parsers and handlers, on Express and on Fastify.
+ */
+@Injectable()
+export class InboundAuthenticator extends RequestAuthenticator {
+  /** What the decorators ask for at each handler: read once, when the application starts. */
+  readonly policies: AccessPolicies;
+  readonly #settings: MAuthSettings;
+  readonly #door: Door;
+  readonly #standsInFront: boolean;
+  readonly #exempt: ExemptPaths;
+  readonly #openRoutes = new OpenRoutes();
+  readonly #adapters: Adapters;
+  #applicationGuard: ApplicationGuard | undefined;
+  #routes: readonly RegisteredRoute[] | undefined;
+  #installationError: Error | undefined;
+
+  constructor(
+    adapterHost: HttpAdapterHost,
+    settings: MAuthSettings,
+    authenticator: MAuthAuthenticator,
+    { protect, exempt }: DoorOptions,
+    responses?: ResponseSigning,
+  ) {
+    super(settings, authenticator, (arrival) => responses?.watch(arrival));
+    this.#settings = settings;
+    this.policies = new AccessPolicies(settings.apps);
+    this.#door = new Door(
+      settings,
+      exempt,
+      ({ request }) => this.authenticate(request),
+      (failure) => this.answerTo(failure),
+    );
+    this.#exempt = exempt;
+    this.#standsInFront = protect === 'everything';
+    this.#adapters = ADAPTERS.get(adapterHost) ?? new HostAdapters();
+    ADAPTERS.set(adapterHost, this.#adapters);
+    // The only moment at which an adapter is there and has no body parser yet.
+    this.#adapters.join(adapterHost, this, (adapter) => this.#serve(adapter));
+  }
+
+  /**
+   * To be asked before the application listens.
+   *
+   * @throws MAuthConfigurationError when the HTTP adapter did not take the hooks
+   */
+  assertInstalled(): void {
+    const cause = this.#installationError;
+    if (!cause) return;
+    if (cause instanceof MAuthConfigurationError) throw cause;
+    throw new MAuthConfigurationError(
+      `MAuth could not be installed on the HTTP adapter (${cause.message}). Create the application ` +
+        'with an adapter whose server is not ready or listening yet.',
+      { cause },
+    );
+  }
+
+  /**
+   * The door, wherever it is asked: whether the request may go on. If not, it has been answered.
+   *
+   * @param target path and query as the application routes them
+   */
+  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
+    return this.#door.admits(exchange, target);
+  }
+
+  /** The guard that the application has in place of `MAuthGuard`, if there is one. */
+  get applicationGuard(): ApplicationGuard | undefined {
+    return this.#applicationGuard;
+  }
+
+  /**
+   * Makes `MAuthGuard` at decorators leave decisions to the guard of the application, and lets that guard choose the
+   * answers to what is refused in front of all handlers.
+   */
+  useGuard(guard: ApplicationGuard): void {
+    this.#applicationGuard = guard;
+  }
+
+  /** The routes that were registered with the HTTP adapter; undefined where there is none. */
+  get routes(): readonly RegisteredRoute[] | undefined {
+    return this.#routes;
+  }
+
+  /**
+   * Opens the gate, if there is one, for handlers with `@Public()` and `@OptionalMAuth()`; to be called when their
+   * routes are registered.
+   *
+   * @throws MAuthConfigurationError that names handlers whose routes are not one path, and the remedies
+   */
+  openRoutes(map: RouteMap): void {
+    if (!this.#standsInFront || !this.#routes) return;
+    this.#openRoutes.open(map, map.of(this.#routes), this.policies, this.#exempt);
+  }
+
+  /**
+   * Whether a request may reach a handler unsigned, because its path is exempt and is the route of that handler.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  isExempt(place: HandlerPlace, request: unknown): boolean {
+    const receiver = this.#adapters.owners.length > 1 ? this.#ownerOf(request) : this;
+    return receiver !== undefined && receiver.#isExemptHere(place, request);
+  }
+
+  protected override answerTo(failure: InboundFailure): Answer {
+    const standard = super.answerTo(failure);
+    const guard = this.#applicationGuard;
+    if (!guard || !ownProperty(guard, 'toException')) return standard;
+    try {
+      return answerOf(exceptionOf(guard, failure), standard.headers);
+    } catch (error) {
+      this.#settings.logger.error(
+        `MAuth: ${guard.constructor.name}.toException failed (${printable(String(error))}); the caller gets the ` +
+          'answer that it gets by default',
+      );
+      return standard;
+    }
+  }
+
+  protected override receiverOf(request: unknown): RequestAuthenticator | undefined {
+    return this.#ownerOf(request);
+  }
+
+  #ownerOf(request: unknown): InboundAuthenticator | undefined {
+    return this.#adapters.owners.find((owner) => owner.hasReceived(request));
+  }
+
+  #isExemptHere(place: HandlerPlace, request: unknown): boolean {
+    const paths = this.#openRoutes.exemptPathsOf(place);
+    return paths !== undefined && paths.has(this.routedPath(request));
+  }
+
+  #admitsInFront(exchange: Exchange, target: string): MaybePromise<boolean> {
+    return this.#openRoutes.allows(exchange.request, target) || this.admits(exchange, target);
+  }
+
+  /** What throws while an adapter is announced is beyond the reach of the application: it is told when it starts. */
+  #serve(adapter: HttpServer): void {
+    try {
+      this.#routes = this.#adapters.take(adapter, this, (present) => this.#install(adapter, present));
+    } catch (error) {
+      this.#installationError = error as Error;
+    }
+  }
+
+  #install(adapter: HttpServer, present: () => InboundAuthenticator): readonly RegisteredRoute[] {
+    const routes = recordRoutes(adapter);
+    const platform = platformOf(adapter);
+    if (!platform) {
+      this.#refuseUnknown(adapter);
+      return routes;
+    }
+    const watch = this.#standsInFront
+      ? reportEarlierLayers(platform.earlierLayers(), this.#settings.logger)
+      : undefined;
+    platform.install({
+      arrive: (request, response, isRouted) => {
+        present().receive(platform, request, response, isRouted);
+        watch?.begin(request, response, platform.sentTarget(request));
+      },
+      admit: this.#standsInFront
+        ? (exchange) => {
+            watch?.reachedGate(exchange.request);
+            return present().#admitsInFront(exchange, platform.routedTarget(exchange.request));
+          }
+        : undefined,
+    });
+    return routes;
+  }
+
+  /** Without hooks no request can be authenticated: guards then refuse all of them, but nothing asks the door. */
+  #refuseUnknown(adapter: HttpServer): void {
+    const found = `HTTP adapter "${adapter.getType()}" is not supported`;
+    if (this.#standsInFront) {
+      throw new MAuthConfigurationError(
+        `MAuth: ${found}, so \`protect: 'everything'\` would protect nothing but handlers; use Express or Fastify.`,
+      );
+    }
+    this.#settings.logger.error(
+      `MAuth: ${found}, so no request can be authenticated; use Express or Fastify`,
+    );
+  }
+}
+
+/** A guard may throw the exception as well as return it: Nest's filters see no difference. */
+function exceptionOf(guard: ApplicationGuard, failure: InboundFailure): unknown {
+  try {
+    return guard.toException?.(failure);
+  } catch (error) {
+    return error;
+  }
+}
+
+function platformOf(adapter: HttpServer): InboundPlatform | undefined {
+  switch (adapter.getType()) {
+    case 'express':
+      return new ExpressPlatform(adapter);
+    case 'fastify':
+      return new FastifyPlatform(adapter);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,195 @@
+import {
+  BadRequestException,
+  Inject,
+  Injectable,
+  PayloadTooLargeException,
+  RequestTimeoutException,
+  type CanActivate,
+  type ExecutionContext,
+  type HttpException,
+} from '@nestjs/common';
+import { andThen, type MaybePromise } from '../authentication/and-then.js';
+import { type MAuthIdentity } from '../authentication/result.js';
+import { MAuthConfigurationError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
+import { type AnyClass } from './access-metadata.js';
+import { type AccessPolicy } from './access-policy.js';
+import { answerFor } from '../http/answers.js';
+import { mauthGuard, type ApplicationGuard } from './application-guard.js';
+import { nodeResponse } from '../http/request-pair.js';
+import { graphqlRequests } from './graphql-requests.js';
+import { httpRequest } from './http-request.js';
+import { type InboundAuthenticator } from './inbound-authenticator.js';
+import { type InboundFailure } from '../http/inbound-failure.js';
+import { type InboundOutcome } from '../http/inbound-outcome.js';
+import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './tokens.js';
+import {
+  MAuthForbiddenException,
+  MAuthUnauthorizedException,
+  MAuthUnavailableException,
+  MAuthUnsupportedContextException,
+} from './mauth.exceptions.js';
+
+/**
+ * Lets authentic requests pass, as the decorators at the handler ask for; where they ask for nothing, every request
+ * must be authentic. `@RequiresMAuth()` and `@OptionalMAuth()` bring it along; `protect: 'routes'` puts it in front of
+ * every handler.
+ *
+ * A request is verified once, however often the guard runs for it; what the decorators ask for is looked at each time.
+ *
+ * Three of its steps are made to be overridden: `getRequest`, `onAuthenticated` and `toException`. The subclass is
+ * named in `guard`, beside `protect`, and then decides everywhere: at decorators, in front of all handlers, and in the
+ * gate, which asks `toException` for its answers. What `MAuthGuard` needs is injected into properties, so a subclass is
+ * free to have a constructor of its own; what that injects comes from `imports` or from global modules.
+ *
+ * @example
+ * @Injectable()
+ * class AuditedMAuthGuard extends MAuthGuard {
+ *   protected override onAuthenticated(context: ExecutionContext, { appUuid }: MAuthIdentity) {
+ *     audit.record(appUuid, context.getHandler().name);
+ *   }
+ * }
+ *
+ * MAuthModule.forRoot({ ...mauthOptionsFromEnv(), protect: 'routes', guard: AuditedMAuthGuard });
+ */
+@mauthGuard
+@Injectable()
+export class MAuthGuard implements CanActivate {
+  @Inject(MAUTH_SETTINGS)
+  private readonly settings!: MAuthSettings;
+
+  @Inject(MAUTH_INBOUND_AUTHENTICATOR)
+  private readonly authenticator!: InboundAuthenticator;
+
+  /** @throws what `toException` makes of the failure */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const applicationGuard = this.#applicationGuard();
+    if (applicationGuard) return applicationGuard.canActivate(context) as boolean | Promise<boolean>;
+    const policy = this.#policyAt(context);
+    if (policy.access === 'public') return true;
+    const request = this.getRequest(context);
+    if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) {
+      if (this.authenticator.knows(request) || !isWithoutHttp(context)) return true;
+      throw this.#unsupported(context);
+    }
+    const outcome = this.authenticator.authenticate(request, policy);
+    return andThen(outcome, (decided) => this.#judge(context, policy, decided));
+  }
+
+  /** Decorators bring `MAuthGuard`, whatever guard the application has named: they are older than the module. */
+  #applicationGuard(): ApplicationGuard | undefined {
+    // What is injected is not there in a guard that was not made by Nest.
+    const authenticator = this.authenticator as InboundAuthenticator | undefined;
+    if (authenticator) return this.constructor === MAuthGuard ? authenticator.applicationGuard : undefined;
+    throw new MAuthConfigurationError(
+      `${this.constructor.name} was made by hand, so it has nothing to authenticate requests with. Name the class in ` +
+        'the option `guard` of MAuthModule, or let Nest make it (@UseGuards).',
+    );
+  }
+
+  #judge(context: ExecutionContext, policy: AccessPolicy, outcome: InboundOutcome): MaybePromise<boolean> {
+    if (!outcome.authentic) {
+      throw isWithoutHttp(context) ? this.#unsupported(context) : this.#refusal(context, outcome);
+    }
+    if (policy.apps && !policy.apps.has(outcome.appUuid)) {
+      throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid));
+    }
+    const consent = this.onAuthenticated(context, outcome);
+    // Whatever can be waited for is: a subclass may bring a promise of its own make.
+    return consent === undefined ? true : Promise.resolve(consent).then(() => true);
+  }
+
+  /**
+   * The request to authenticate, the platform's or Node's own. For GraphQL it is looked for in the context, as `req`,
+   * `request` or `reply.request`. Override it for other kinds of handlers that are reached by an HTTP request.
+   *
+   * @throws MAuthUnsupportedContextException for any type but `http` and `graphql`, and for GraphQL operations that
+   * did not come with an HTTP request of this application: subscriptions, and what comes over a socket
+   */
+  protected getRequest(context: ExecutionContext): unknown {
+    const type = context.getType<string>();
+    if (type === 'http') return httpRequest(context);
+    const request =
+      type === 'graphql' && graphqlRequests(context).find((found) => this.authenticator.knows(found));
+    if (request) return request;
+    throw this.#unsupported(context);
+  }
+
+  /**
+   * Called when a request has passed, each time it passes a guard in front of a handler. Throw to refuse it after all.
+   */
+  protected onAuthenticated(_context: ExecutionContext, _identity: MAuthIdentity): void | Promise<void> {
+    return undefined;
+  }
+
+  /**
+   * The exception that refuses a request. Its status and its body are what the caller gets; `failure.code` is for
+   * logs and metrics, and is better kept from the caller. The gate of `protect: 'everything'` and `MAuthMiddleware`
+   * answer with it too; exception filters do not see what they refuse.
+   */
+  protected toException(failure: InboundFailure): HttpException {
+    const { status, body } = answerFor(failure, this.settings);
+    switch (status) {
+      case 400:
+        return new BadRequestException(body);
+      case 403:
+        return new MAuthForbiddenException(body);
+      case 408:
+        return new RequestTimeoutException(body);
+      case 413:
+        return new PayloadTooLargeException(body);
+      case 503:
+      case 500:
+        return new MAuthUnavailableException(status, body);
+      default:
+        return new MAuthUnauthorizedException(body);
+    }
+  }
+
+  #policyAt(context: ExecutionContext) {
+    return this.authenticator.policies.of({
+      controller: context.getClass<AnyClass>(),
+      handler: context.getHandler(),
+    });
+  }
+
+  #refusal(context: ExecutionContext, failure: InboundFailure): HttpException {
+    if (context.getType<string>() === 'http') {
+      const response = nodeResponse(context.switchToHttp().getResponse<unknown>());
+      if (response && !response.headersSent) {
+        for (const [name, value] of Object.entries(answerFor(failure, this.settings).headers)) {
+          response.setHeader(name, value);
+        }
+      }
+    }
+    return this.toException(failure);
+  }
+
+  #unsupported(context: ExecutionContext): MAuthUnsupportedContextException {
+    const type = context.getType<string>();
+    const refusal = new MAuthUnsupportedContextException(type);
+    this.settings.logger.warn(
+      `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context. ${refusal.message}`,
+    );
+    return refusal;
+  }
+
+  #notAllowed(context: ExecutionContext, appUuid: string): InboundFailure {
+    this.settings.logger.warn(
+      `MAuth refused the authentic app ${appUuid} at ${placeOf(context)}: app_not_allowed`,
+    );
+    return { authentic: true, status: 403, code: 'app_not_allowed' };
+  }
+}
+
+function placeOf(context: ExecutionContext): string {
+  return `${context.getClass().name}.${context.getHandler().name}`;
+}
+
+/**
+ * Whether the call says that it is one of HTTP, and has no response: Nest takes that type for calls of modules that
+ * name none, such as those of message brokers.
+ */
+function isWithoutHttp(context: ExecutionContext): boolean {
+  return context.getType<string>() === 'http' && !nodeResponse(context.getArgByIndex<unknown>(1));
+}

@@ -1,0 +1,62 @@
+import { type FactoryProvider, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
+import { type MAuthGuard } from './mauth.guard.js';
+import { type Awaitable, type MAuthOptions } from '../config/options.js';
+import { type MAuthHttpOptions } from '../outbound/axios/mauth-http.service.js';
+
+/** What a factory of `MAuthModule.forRootAsync` returns: the options of the module without its extras. */
+export interface MAuthFactoryOptions extends MAuthOptions {
+  /** How `MAuthHttpService` sends: defaults for axios, and which origins are signed. */
+  http?: MAuthHttpOptions;
+}
+
+/** Which part of the application is closed to requests that are not authentic. */
+export type MAuthProtection = 'decorated' | 'routes' | 'everything';
+
+/** What shapes the module itself, so it is known before any option is: it stands beside `useFactory`. */
+export interface MAuthModuleExtras {
+  /** Provide to the whole application, so that no other module imports `MAuthModule`. Default true. */
+  isGlobal?: boolean;
+  /**
+   * `decorated`: handlers with `@RequiresMAuth()` or `@OptionalMAuth()`. `routes`: every handler but those that are
+   * `@Public()`. `everything`: also whatever else the server answers, such as static files, mounted routers and
+   * unknown paths. A gate in front of the application lets nothing pass unsigned but the paths in `exempt`, and the
+   * routes of handlers with `@Public()` or `@OptionalMAuth()`, which must be static. Default `decorated`.
+   */
+  protect?: MAuthProtection;
+  /**
+   * Paths that pass the gate of `protect: 'everything'`, and `MAuthMiddleware`, unsigned: exactly as they stand in the
+   * request line, without query. With `everything` they also reach an undecorated handler whose own route is that very
+   * path; what `@RequiresMAuth()` protects, it still protects. Default `['/app_status']`.
+   */
+  exempt?: readonly string[];
+  /**
+   * A subclass of `MAuthGuard` that decides in its place, under every form of `protect`: at decorators, in front of all
+   * handlers, and in the gate, as far as that is `toException`. The module makes the one instance. Default `MAuthGuard`.
+   */
+  guard?: Type<MAuthGuard>;
+  /** Modules with the providers that `guard` or `inject` name. */
+  imports?: ModuleMetadata['imports'];
+}
+
+/** What `MAuthModule.forRoot` takes. */
+export interface MAuthModuleOptions extends MAuthFactoryOptions, MAuthModuleExtras {}
+
+/** Makes options: for `useClass` and `useExisting` of `MAuthModule.forRootAsync`. */
+export interface MAuthOptionsFactory {
+  createMAuthOptions(): Awaitable<MAuthFactoryOptions>;
+}
+
+/** Options that are made when the application starts: exactly one of `useFactory`, `useClass`, `useExisting`. */
+export interface MAuthModuleAsyncOptions extends MAuthModuleExtras {
+  /** Gets what `inject` names. */
+  // The types of what is injected are the factory's own business, as for every factory provider of Nest.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  useFactory?: (...dependencies: any[]) => Awaitable<MAuthFactoryOptions>;
+  /** A class of which the module makes an instance. */
+  useClass?: Type<MAuthOptionsFactory>;
+  /** A class of which the application has an instance already. */
+  useExisting?: Type<MAuthOptionsFactory>;
+  inject?: FactoryProvider['inject'];
+  /** Providers for what `inject` or the class needs. */
+  extraProviders?: Provider[];
+}

@@ -1,0 +1,70 @@
+import { MAuthUnableToSignError } from '../../config/errors.js';
+import { type RequestConfig } from './axios-types.js';
+import { type BareAxios } from './adapter-runner.js';
+import { kindOfError } from '../error-in-words.js';
+
+// What the URL parser would drop or take for the start of a fragment, if a `paramsSerializer` left it unescaped.
+const UNSAFE = /[\0-\x20#\x7f]/g;
+
+/**
+ * The URL that will be requested, settled once: adapters differ in what they leave unescaped, so that the same config
+ * can make two different request lines. A URL that has been through the parser comes out of every adapter unchanged.
+ *
+ * @throws MAuthUnableToSignError `malformed_url` when the parts make no absolute URL
+ */
+export function requestUrl(config: RequestConfig, axios: BareAxios): URL {
+  try {
+    return settledUrl(config, axios);
+  } catch (error) {
+    // Without its cause, which holds the URL with the query.
+    throw new MAuthUnableToSignError(
+      'malformed_url',
+      `The request has no valid absolute URL (${kindOfError(error)}); check \`url\`, \`baseURL\`, \`params\` and ` +
+        '`paramsSerializer`.',
+    );
+  }
+}
+
+function settledUrl(config: RequestConfig, axios: BareAxios): URL {
+  const { baseURL, allowAbsoluteUrls, paramsSerializer, socketPath } = config;
+  const params: unknown = config.params;
+  // A request over a Unix socket may have a path for its URL; axios names the host like this too.
+  const base = new URL(
+    axios.getUri({ baseURL, url: config.url && String(config.url), allowAbsoluteUrls }),
+    socketPath ? 'http://localhost' : undefined,
+  );
+  if (!isHttp(base)) return base;
+  const target = axios.getUri({ url: base.pathname + base.search, params, paramsSerializer });
+  const url = new URL(base.origin + target.replace(UNSAFE, escape));
+  url.username = base.username;
+  url.password = base.password;
+  return url;
+}
+
+/** Whether a request for the URL goes anywhere; `data:` does not. */
+export function isHttp({ protocol }: URL): boolean {
+  return protocol === 'http:' || protocol === 'https:';
+}
+
+function escape(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+/** What an adapter makes of the credentials in a URL; they stay behind when a redirect leads on. */
+export function credentialsOf({ username, password }: URL): RequestConfig['auth'] {
+  if (username === '' && password === '') return undefined;
+  return { username: decoded(username), password: decoded(password) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The part of a URL that stands in the request line; for a proxy as well, which passes this part on. */
+export function requestTarget(url: URL): string {
+  return url.pathname + url.search;
+}

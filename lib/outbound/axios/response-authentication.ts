@@ -1,0 +1,112 @@
+import { rememberIdentity } from '../../authentication/known-identity.js';
+import { type MAuthAuthenticator } from '../../authentication/mauth-authenticator.js';
+import {
+  MAuthConfigurationError,
+  MAuthInauthenticError,
+  MAuthUnableToAuthenticateError,
+} from '../../config/errors.js';
+import { isAppUuid } from '../../protocol/app-uuid.js';
+import { type AxiosResponse } from './axios-types.js';
+import { type MAuthRequestOptions } from './mauth-request-options.js';
+
+/** Which responses are authenticated, and who may have signed them. */
+export interface MAuthResponseAuthenticationOptions {
+  /** Authenticate every response, unless its request says otherwise. Default: where `expectAppUuid` is set. */
+  authenticateResponses?: boolean;
+  /** The app that must have signed the responses. Default: any app. */
+  expectAppUuid?: string;
+}
+
+/** Whoever authenticates responses. */
+export type ResponseAuthenticator = Pick<MAuthAuthenticator, 'authenticateResponse'>;
+
+/** What one response has to be before anybody gets it. */
+export interface ResponseCheck {
+  readonly authenticator: ResponseAuthenticator;
+  /** In lower case. */
+  readonly expectAppUuid: string | undefined;
+}
+
+/** Tells from the config of a request what its response has to be; undefined = it is not looked at. */
+export type ResponseChecks = (request: MAuthRequestOptions | undefined) => ResponseCheck | undefined;
+
+/** @throws MAuthConfigurationError that names the option and the remedy; so does what it returns, for one request */
+export function responseChecks(
+  { authenticateResponses, expectAppUuid }: MAuthResponseAuthenticationOptions,
+  authenticator: ResponseAuthenticator | undefined,
+): ResponseChecks {
+  const expectedOfAll = readExpected('http.expectAppUuid', expectAppUuid);
+  if (expectedOfAll && authenticateResponses === false) {
+    throw new MAuthConfigurationError(
+      'MAuth option `http.expectAppUuid` is set, but `http.authenticateResponses` is false; remove one of them.',
+    );
+  }
+  const isDefault = authenticateResponses ?? expectedOfAll !== undefined;
+  if (isDefault) required(authenticator);
+  return (request = {}) => {
+    const expected = readExpected('mauth.expectAppUuid', request.expectAppUuid);
+    if (expected && request.authenticateResponse === false) {
+      throw new MAuthConfigurationError(
+        'MAuth option `mauth.expectAppUuid` is set, but `mauth.authenticateResponse` is false; remove one of them.',
+      );
+    }
+    const isWanted = request.authenticateResponse ?? (expected !== undefined || isDefault);
+    if (!isWanted) return undefined;
+    return { authenticator: required(authenticator), expectAppUuid: expected ?? expectedOfAll };
+  };
+}
+
+/**
+ * Finds out who signed the response, and notes it there.
+ *
+ * @param body as received; undefined = those bytes could not be had
+ * @throws MAuthInauthenticError with the code of the failure, or `unexpected_app`; MAuthUnableToAuthenticateError
+ */
+export async function authenticateResponse(
+  response: AxiosResponse,
+  body: Uint8Array | undefined,
+  { authenticator, expectAppUuid }: ResponseCheck,
+): Promise<void> {
+  const { status } = response;
+  if (!body) {
+    throw new MAuthUnableToAuthenticateError(
+      'body_unavailable',
+      `The response (status ${status}) could not be authenticated: its bytes are not at hand as they were received. ` +
+        "The fetch adapter decompresses by itself; use axios' http adapter, or ask for `Accept-Encoding: identity`.",
+    );
+  }
+  const headers = Object.entries(response.headers as Record<string, string>);
+  const result = await authenticator.authenticateResponse({ status, headers, body });
+  if (!result.authentic) {
+    const message = `The response (status ${status}) `;
+    throw result.status === 401
+      ? new MAuthInauthenticError(result.code, `${message}is not authentic: ${result.code}.`)
+      : new MAuthUnableToAuthenticateError(
+          result.code,
+          `${message}could not be authenticated: ${result.code}.`,
+        );
+  }
+  if (expectAppUuid && result.appUuid !== expectAppUuid) {
+    throw new MAuthInauthenticError(
+      'unexpected_app',
+      `The response (status ${status}) was signed by the app ${result.appUuid}, and not by ${expectAppUuid}.`,
+    );
+  }
+  rememberIdentity(response, result);
+}
+
+function readExpected(option: string, uuid: unknown): string | undefined {
+  if (uuid === undefined) return undefined;
+  if (isAppUuid(uuid)) return uuid.toLowerCase();
+  throw new MAuthConfigurationError(
+    `MAuth option \`${option}\` must be a UUID such as 5ff4257e-9c16-11e0-b048-0026bbfffe5e.`,
+  );
+}
+
+function required(authenticator: ResponseAuthenticator | undefined): ResponseAuthenticator {
+  if (authenticator) return authenticator;
+  throw new MAuthConfigurationError(
+    'Responses are to be authenticated, but there is nobody to do it: pass `authenticator` to ' +
+      'MAuthAxiosInterceptor.attach(), or use MAuthHttpService.',
+  );
+}

@@ -1,0 +1,221 @@
+import { MAuthUnableToAuthenticateError } from '../../config/errors.js';
+import {
+  type Adapter,
+  type AdapterChoice,
+  type AxiosResponse,
+  type MAuthRequestConfig,
+  type RequestConfig,
+} from './axios-types.js';
+import { type BareAxios } from './adapter-runner.js';
+import { cleanError, cleanResponse } from '../clean-outcome.js';
+import { causeInWords } from '../error-in-words.js';
+import { RequestDeadline } from './request-deadline.js';
+import { framed, withContentType, withoutMAuth } from '../header-fields.js';
+import { followsRedirects, withoutRedirects } from './own-redirects.js';
+import {
+  arrivedFrom,
+  discard,
+  isRedirectStatus,
+  redirectFailed,
+  redirectLocation,
+  tooManyRedirects,
+  type Answer,
+} from './redirect-answer.js';
+import { revealConnections } from '../hidden-connections.js';
+import { type Hop } from './redirect-step.js';
+import { nextHop } from './redirection.js';
+import { bodyAtHand, readBody, type RequestBody } from '../request-body.js';
+import { requestSignature, type RequestSigner } from '../request-signature.js';
+import { credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
+import {
+  AS_RECEIVED,
+  DecompressedTooLarge,
+  deliver,
+  receivedBody,
+  withEncodingFor,
+} from './received-response.js';
+import { authenticateResponse, type ResponseCheck, type ResponseChecks } from './response-authentication.js';
+import { type SignedOrigins } from '../signed-origins.js';
+
+/** What a signing adapter works with. */
+export interface SigningParts {
+  readonly axios: BareAxios;
+  readonly signer: RequestSigner;
+  readonly isSigned: SignedOrigins;
+  /** Largest stream, Blob or form, in bytes. */
+  readonly maxStreamBytes: number;
+  readonly responseChecks: ResponseChecks;
+}
+
+// As many as follow-redirects follows unless `maxRedirects` says otherwise.
+const MAX_REDIRECTS = 21;
+
+/**
+ * An axios adapter that settles URL, headers and body, signs them, and has the chosen adapter send exactly those. The
+ * adapter is the last to see a request: all interceptors and transforms have run.
+ */
+export function signingAdapter(choice: AdapterChoice, parts: SigningParts): Adapter {
+  return async (config) => {
+    revealConnections(config);
+    try {
+      return cleanResponse(await new SignedExchange(choice, config, parts).run(), config);
+    } catch (error) {
+      throw cleanError(error, config);
+    }
+  };
+}
+
+/** axios tells so by an error that names the response: its status and headers are nobody's word. */
+function cutShort({ status }: AxiosResponse, cause: object): MAuthUnableToAuthenticateError {
+  return new MAuthUnableToAuthenticateError(
+    'body_unavailable',
+    `The response (status ${status}) could not be authenticated: its body was cut short.`,
+    { cause: causeInWords(cause) },
+  );
+}
+
+/** One request of the caller's, with the redirects that it meets. */
+class SignedExchange {
+  readonly #deadline: RequestDeadline;
+  readonly #check: ResponseCheck | undefined;
+
+  constructor(
+    private readonly choice: AdapterChoice,
+    private readonly config: RequestConfig,
+    private readonly parts: SigningParts,
+  ) {
+    this.#deadline = new RequestDeadline(config);
+    this.#check = parts.responseChecks((config as MAuthRequestConfig<RequestConfig>).mauth);
+  }
+
+  async run(): Promise<AxiosResponse> {
+    const { config, parts } = this;
+    const headers = withoutMAuth(config.headers);
+    const url = requestUrl(config, parts.axios);
+    if (!isHttp(url) || !parts.isSigned(url.origin)) {
+      return this.#send(this.#hopConfig({ headers: headers as RequestConfig['headers'] }));
+    }
+    const body = await this.#settledBody();
+    const hop: Hop = {
+      url,
+      method: (config.method ?? 'get').toUpperCase(),
+      headers: withContentType(headers, body),
+      auth: config.auth ?? credentialsOf(url),
+      withBody: true,
+      signed: true,
+    };
+    return followsRedirects(config) ? this.#follow(hop, body) : this.#send(await this.#attempt(hop, body));
+  }
+
+  /** A request whose redirects, if any, are not followed here. */
+  async #send(config: RequestConfig): Promise<AxiosResponse> {
+    return this.#check ? this.#judged(await this.#exchange(config)) : this.parts.axios.send(config);
+  }
+
+  async #settledBody(): Promise<RequestBody> {
+    const { config, parts } = this;
+    const atHand = bodyAtHand(config.data);
+    if (atHand) return atHand;
+    const reading = this.#deadline.startReading();
+    try {
+      const body = await readBody(config.data, { maxBytes: parts.maxStreamBytes, signal: reading.signal });
+      if (!body.consumed) return body;
+      config.data = body.data;
+      if (body.contentType) config.headers.set('Content-Type', body.contentType);
+      return body;
+    } finally {
+      reading.stop();
+    }
+  }
+
+  async #follow(first: Hop, body: RequestBody): Promise<AxiosResponse> {
+    let hop = first;
+    const limit = this.config.maxRedirects || MAX_REDIRECTS;
+    for (let followed = 0; ; followed++) {
+      const attempt = await this.#attempt(hop, body);
+      const answer = await this.#exchange(attempt);
+      const location = redirectLocation(answer.response);
+      if (location === undefined) return this.#judged(answer);
+      discard(answer.response);
+      if (followed >= limit) throw tooManyRedirects(answer);
+      try {
+        hop = nextHop(hop, answer.response, location, this.config);
+      } catch (cause) {
+        throw redirectFailed(answer, cause);
+      }
+    }
+  }
+
+  /**
+   * Sends; a redirect comes back whatever the caller's `validateStatus` thinks of its status, and so does what is to be
+   * authenticated.
+   */
+  async #exchange(config: RequestConfig): Promise<Answer> {
+    const validate = config.validateStatus;
+    // Refusing redirects makes axios build the error that may be needed.
+    config.validateStatus = (status) => !isRedirectStatus(status) && (!validate || validate(status));
+    try {
+      return { response: arrivedFrom(config.url, await this.parts.axios.send(config)) };
+    } catch (error) {
+      const response = (error as { response?: AxiosResponse } | undefined)?.response;
+      if (response) arrivedFrom(config.url, response);
+      if (!response || !(this.#check || isRedirectStatus(response.status))) throw error;
+      return { response, refusal: error as object };
+    }
+  }
+
+  /** The last response of a chain, authenticated, then accepted or refused as the caller's `validateStatus` has it. */
+  async #judged({ response, refusal }: Answer): Promise<AxiosResponse> {
+    const { validateStatus } = this.config;
+    if (this.#check) await this.#receive({ response, refusal }, this.#check);
+    if (!refusal || !validateStatus || validateStatus(response.status)) return response;
+    throw refusal as Error;
+  }
+
+  async #receive({ response, refusal }: Answer, check: ResponseCheck): Promise<void> {
+    if (refusal && response.data === undefined) throw cutShort(response, refusal);
+    const body = receivedBody(response);
+    await authenticateResponse(response, body?.bytes, check);
+    try {
+      if (body) await deliver(response, body, this.config);
+    } catch (error) {
+      if (!(error instanceof DecompressedTooLarge)) throw error;
+      const message = `maxContentLength size of ${this.config.maxContentLength} exceeded`;
+      throw await this.parts.axios.error(message, 'ERR_BAD_RESPONSE', response);
+    }
+  }
+
+  /** The config of one request, signed now if it is to be signed. */
+  async #attempt(hop: Hop, body: RequestBody): Promise<RequestConfig> {
+    const sent = hop.withBody ? body : undefined;
+    const bytes = sent?.bytes ?? Buffer.alloc(0);
+    const headers = framed(withoutMAuth(hop.headers), bytes);
+    if (hop.signed) {
+      const { method, url } = hop;
+      const signed = { method, url: requestTarget(url), body: bytes };
+      Object.assign(headers, await requestSignature(this.parts.signer, signed));
+    }
+    const { timeout, timeoutErrorMessage } = this.#deadline.rest();
+    return this.#hopConfig({
+      url: hop.url.origin + requestTarget(hop.url),
+      method: hop.method.toLowerCase(),
+      headers: headers as RequestConfig['headers'],
+      data: sent?.data,
+      auth: hop.auth,
+      timeout,
+      timeoutErrorMessage,
+      // Settled in `url`.
+      baseURL: undefined,
+      params: undefined,
+      ...withoutRedirects(this.config),
+    });
+  }
+
+  /** Interceptors and transforms have run; the chosen adapter is all that is left to do. */
+  #hopConfig(changes: Partial<RequestConfig>): RequestConfig {
+    const done = { transformRequest: undefined, transformResponse: undefined, adapter: this.choice };
+    if (!this.#check) return { ...this.config, ...done, ...changes };
+    const headers = withEncodingFor(this.choice, changes.headers ?? {}) as RequestConfig['headers'];
+    return { ...this.config, ...done, ...changes, ...AS_RECEIVED, headers };
+  }
+}

@@ -1,0 +1,98 @@
+import { MAuthUnableToSignError } from '../../config/errors.js';
+import { withoutMAuth } from '../header-fields.js';
+import { isObject, readProperty } from '../signature-traces.js';
+import { bodyTooLarge } from '../stream-bytes.js';
+
+/** What a `Request` of any implementation has: Node's own, that of the undici package, of node-fetch and others. */
+interface RequestLike {
+  readonly url: string;
+  readonly method?: string;
+  readonly headers?: ConstructorParameters<typeof Headers>[0];
+  readonly redirect?: RequestInit['redirect'];
+  readonly signal?: AbortSignal | null;
+  readonly body?: unknown;
+  readonly bodyUsed?: boolean;
+  readonly arrayBuffer?: () => Promise<ArrayBuffer>;
+}
+
+/** What a request says beside method, headers and body. */
+export const CARRIED = [
+  'cache',
+  'credentials',
+  'integrity',
+  'keepalive',
+  'mode',
+  'referrer',
+  'referrerPolicy',
+] as const;
+
+/** A call of fetch, whatever classes it comes in. */
+export interface FetchCall {
+  readonly url: URL;
+  /** Without those of MAuth: what a caller has left there signs nothing any more. */
+  readonly headers: Headers;
+  readonly signal: AbortSignal | null | undefined;
+  /** Beside a `Request`, or of a call without one. */
+  readonly body: unknown;
+  /** For Node's own `Request`, whose constructor reads the body of another implementation's as nothing. */
+  toNative(maxBytes: number): Promise<[input: string | Request, init: RequestInit]>;
+}
+
+/**
+ * Reads a call as fetch does, and a `Request` that is none of Node's as one of them.
+ *
+ * @throws TypeError as fetch does, when there is no absolute URL: a fetch that would make one of it could not be
+ * handed what is signed
+ */
+export function fetchCall(input: unknown, init: RequestInit = {}): FetchCall {
+  const request = isRequestLike(input) ? input : undefined;
+  const text = request ? request.url : String(input);
+  const url = URL.canParse(text) ? new URL(text) : new URL(new Request(text).url);
+  const fields = Object.fromEntries(new Headers(init.headers ?? request?.headers));
+  const headers = new Headers(withoutMAuth(fields) as Record<string, string>);
+  const signal = init.signal === undefined ? request?.signal : init.signal;
+  const own = { ...init, headers, signal };
+  return {
+    url,
+    headers,
+    signal,
+    body: init.body,
+    toNative: async (maxBytes) => {
+      if (!request) return [text, own];
+      return request instanceof Request
+        ? [request, own]
+        : [request.url, { ...(await settings(request, own, maxBytes)), ...own }];
+    },
+  };
+}
+
+function isRequestLike(input: unknown): input is RequestLike {
+  if (!isObject(input) || input instanceof URL) return false;
+  const { url, method, headers } = input as Partial<RequestLike>;
+  return typeof url === 'string' && (typeof method === 'string' || isObject(headers));
+}
+
+/** What a request of another implementation says, as far as `init` does not say it. */
+async function settings(request: RequestLike, init: RequestInit, maxBytes: number): Promise<RequestInit> {
+  const given = [...CARRIED, 'method', 'redirect']
+    .map((name) => [name, readProperty(request, name)])
+    .filter(([, value]) => value !== undefined);
+  return {
+    ...(Object.fromEntries(given) as RequestInit),
+    ...(init.body === undefined && { body: (await bodyOf(request, maxBytes)) as RequestInit['body'] }),
+  };
+}
+
+async function bodyOf(request: RequestLike, maxBytes: number): Promise<unknown> {
+  if (request.bodyUsed) {
+    throw new MAuthUnableToSignError(
+      'body_consumed',
+      'The body of the Request has been read already; make a fresh one, or clone it, for each request.',
+    );
+  }
+  if (request.body !== undefined) return request.body;
+  // Older implementations have no stream.
+  const bytes = await request.arrayBuffer?.();
+  if (bytes && bytes.byteLength > maxBytes) throw bodyTooLarge(maxBytes);
+  return bytes?.byteLength ? bytes : undefined;
+}

@@ -1,0 +1,138 @@
+import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { type MAuthSettings } from '../config/options.js';
+import { LookupSlots, NoSlotError, type LookupKind } from './priority-bulkhead.js';
+import { jitteredPause, lasts, type Pause } from './cooldown.js';
+import { type ServiceFailureCode } from './service-failure.js';
+import { ServiceHealth } from './circuit-breaker.js';
+
+/** The service was not asked: too much is under way, or it is being left alone. Says nothing about the app. */
+export class NotAskedError extends MAuthUnableToAuthenticateError {
+  static override readonly name: string = MAuthUnableToAuthenticateError.name;
+}
+
+/**
+ * Of the deadline, what the service itself has in any case, however long the question waited for its turn. With less
+ * it would fail for our own haste, and the service would look as if it were down.
+ */
+const SHARE_OF_SERVICE = 0.5;
+
+/** One question about an app. */
+export interface BoundedQuestion<T> {
+  /** In lower case. */
+  readonly appUuid: string;
+  readonly kind: LookupKind;
+  /** Whether the app goes first when it asks again after it was turned away; see `SlotRequest`. */
+  readonly goesFirstNextTime: boolean;
+  /** `performance.now()` from which the deadline counts; waiting for a turn is part of it. */
+  readonly started: number;
+  /** Begins a line in the log when there was no answer that could be used. */
+  readonly failureLine: string;
+  /** Asks, once it may be asked. */
+  ask(withinMs: number): Promise<T>;
+  /** Whether the failure shows that the service is down, whatever it was asked. */
+  isOutage(error: MAuthUnableToAuthenticateError): boolean;
+}
+
+/** A service that is never asked too much at once, and hardly at all while it is down. */
+export class BoundedService {
+  readonly #settings: MAuthSettings;
+  readonly #slots: LookupSlots;
+  readonly #health: ServiceHealth;
+  #lastOutage: ServiceFailureCode = 'service_unavailable';
+  #refusalTold: Pause | undefined;
+
+  constructor(settings: MAuthSettings) {
+    this.#settings = settings;
+    this.#slots = new LookupSlots(settings.service.maxOpenFetches);
+    this.#health = new ServiceHealth(settings.now, this.#cooldownMs);
+  }
+
+  /** Whether the service was down when it was last asked, a moment ago. */
+  get isDown(): boolean {
+    return this.#health.isDown;
+  }
+
+  /** False while the service is down and left alone. */
+  get mayAsk(): boolean {
+    return this.#health.mayAsk;
+  }
+
+  /**
+   * @throws NotAskedError, or MAuthUnableToAuthenticateError as the question throws it; anything else that it throws
+   * becomes `service_unavailable`
+   */
+  async ask<T>(question: BoundedQuestion<T>): Promise<T> {
+    const { deadlineMs } = this.#settings.service;
+    const share = deadlineMs * SHARE_OF_SERVICE;
+    const remaining = () => deadlineMs - (performance.now() - question.started);
+    this.#assertMayAsk();
+    const request = {
+      kind: question.kind,
+      withinMs: remaining() - share,
+      returning: question.goesFirstNextTime ? question.appUuid : undefined,
+    };
+    try {
+      return await this.#slots.run(request, async () => {
+        this.#assertMayAsk();
+        // Waiting ends in time, unless the process is so busy that its timers are late.
+        return await this.#ask(question, Math.max(share, remaining()));
+      });
+    } catch (error) {
+      if (!(error instanceof NoSlotError)) throw error;
+      throw new NotAskedError('too_many_lookups', 'Too many questions to the MAuth service are under way.');
+    }
+  }
+
+  /** Why nothing is asked while the service is down. */
+  leftAlone(): NotAskedError {
+    return new NotAskedError(this.#lastOutage, 'The MAuth service is down and left alone for a while.');
+  }
+
+  get #cooldownMs(): number {
+    return this.#settings.keys.cooldownSeconds * 1000;
+  }
+
+  #assertMayAsk(): void {
+    if (!this.mayAsk) throw this.leftAlone();
+  }
+
+  async #ask<T>(question: BoundedQuestion<T>, withinMs: number): Promise<T> {
+    this.#health.asked();
+    try {
+      const answer = await question.ask(withinMs);
+      this.#health.answered();
+      return answer;
+    } catch (cause) {
+      const error = failureOf(cause);
+      if (question.isOutage(error)) this.#outage(question.appUuid, error);
+      else this.#health.answered();
+      this.#report(question, error);
+      throw error;
+    }
+  }
+
+  #outage(appUuid: string, error: MAuthUnableToAuthenticateError): void {
+    this.#lastOutage = error.code as ServiceFailureCode;
+    this.#health.failed(appUuid);
+  }
+
+  /** A refusal of this app itself is the same for every question, so it is told once in a while. */
+  #report(
+    { failureLine }: BoundedQuestion<unknown>,
+    { code, message }: MAuthUnableToAuthenticateError,
+  ): void {
+    const { logger, now } = this.#settings;
+    if (code !== ('own_app_refused' satisfies ServiceFailureCode)) {
+      logger.warn(`${failureLine} (${code}): ${message}`);
+    } else if (!lasts(this.#refusalTold, now)) {
+      this.#refusalTold = jitteredPause(now, this.#cooldownMs);
+      logger.error(`MAuth: ${message}`);
+    }
+  }
+}
+
+function failureOf(cause: unknown): MAuthUnableToAuthenticateError {
+  if (cause instanceof MAuthUnableToAuthenticateError) return cause;
+  const code: ServiceFailureCode = 'service_unavailable';
+  return new MAuthUnableToAuthenticateError(code, 'The question failed; see the cause.', { cause });
+}

@@ -1,0 +1,81 @@
+import { type KeyObject } from 'node:crypto';
+import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { isAppUuid } from '../protocol/app-uuid.js';
+import { readPublicKey } from '../protocol/public-key.js';
+import { UnusableKeyError } from '../protocol/rsa-key.js';
+import { type MAuthSigner } from '../signing/mauth-signer.js';
+import { malformed } from './answer-body.js';
+import { freshnessSeconds } from './freshness.js';
+import { MAuthServiceConnection, type ServiceSettings } from './service-connection.js';
+import { type FoundPublicKey, type PublicKeySource } from './public-key-source.js';
+import { parseUnambiguousJson } from './unambiguous-json.js';
+import { ownProperty } from '../protocol/own-properties.js';
+
+/**
+ * Fetches public keys from the MAuth service, one security token a question. It keeps nothing: that is the cache's
+ * part.
+ *
+ * @example
+ * const client = new SecurityTokenClient(settings, signer);
+ * const found = await client.fetch('5ff4257e-9c16-11e0-b048-0026bbfffe5e'); // undefined: no such app
+ */
+export class SecurityTokenClient implements PublicKeySource {
+  readonly #connection: MAuthServiceConnection;
+
+  /** @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed */
+  constructor(settings: ServiceSettings, signer: MAuthSigner) {
+    this.#connection = new MAuthServiceConnection(settings, signer);
+  }
+
+  /**
+   * @throws MAuthUnableToAuthenticateError `service_unavailable`, `own_app_refused`, `service_answer_malformed`,
+   * `unusable_public_key`
+   */
+  async fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
+    if (!isAppUuid(appUuid)) return undefined; // Nothing else ever becomes part of a URL.
+    const path = `security_tokens/${appUuid}.json`;
+    const { status, headers, text } = await this.#connection.ask(
+      { method: 'GET', path, wants: 'text' },
+      withinMs,
+    );
+    if (status === 404 || status === 412) return undefined;
+    if (status !== 200) throw malformed(`has status ${status}, which says nothing about the app`);
+    return { key: usableKey(publicKeyText(text, appUuid)), maxAgeSeconds: freshnessSeconds(headers) };
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+/** The PEM in a security token, once the token is known to be of the app that was asked for. */
+function publicKeyText(text: string, appUuid: string): string {
+  const token = ownProperty(parsed(text), 'security_token');
+  const named = ownProperty(token, 'app_uuid');
+  const pem = ownProperty(token, 'public_key_str');
+  if (typeof named !== 'string' || typeof pem !== 'string') throw malformed('is not a security token');
+  if (named.toLowerCase() !== appUuid.toLowerCase()) throw malformed('is the security token of another app');
+  return pem;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseUnambiguousJson(text);
+  } catch {
+    // The syntax error would quote the text.
+    throw malformed('is not JSON, or names a member twice');
+  }
+}
+
+function usableKey(pem: string): KeyObject {
+  try {
+    return readPublicKey(pem);
+  } catch (cause) {
+    if (!(cause instanceof UnusableKeyError)) throw cause;
+    throw new MAuthUnableToAuthenticateError(
+      'unusable_public_key',
+      `The public key that the MAuth service has for the app cannot be used. ${cause.message}`,
+      { cause },
+    );
+  }
+}
