@@ -43,7 +43,10 @@ describe('The examples', () => {
 
   it.each([
     ['README.md', () => exampleInReadme('mauthMiddleware(')],
-    ['the docstring', () => exampleOf('lib/http/servers/mauth-middleware.ts', 'export function mauthMiddleware')],
+    [
+      'the docstring',
+      () => exampleOf('lib/http/servers/mauth-middleware.ts', 'export function mauthMiddleware'),
+    ],
   ])('of mauthMiddleware in %s', async (_, example) => {
     const app = (await runExample(example(), { express, ...core }, 'app')) as RequestListener;
     const server = createServer(app).listen(0, '127.0.0.1');
