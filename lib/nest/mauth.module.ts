@@ -14,6 +14,7 @@ import {
   MAUTH_INBOUND_AUTHENTICATOR,
   MAUTH_MESSAGE_GUARD,
   MAUTH_NEST,
+  MAUTH_OPTIONS_OVERRIDE,
   MAUTH_PROTECT,
   MAUTH_RESPONSE_SIGNING,
   MAUTH_SETTINGS,
@@ -52,6 +53,8 @@ import { ownProperties } from '../protocol/own-properties.js';
 
 const MAUTH_CONFIGURATION = Symbol.for('nestjs-mauth:configuration');
 
+type OptionsOverride = (options: MAuthFactoryOptions) => MAuthFactoryOptions;
+
 /**
  * Makes a Nest application sign what it sends and authenticate what it receives. Registered once, in the root module.
  *
@@ -85,8 +88,9 @@ export class MAuthModule {
     const given: Partial<MAuthModuleOptions> = options ?? {};
     const { isGlobal, protect, exempt, guard, imports, ...rest } = ownProperties(given);
     // The options stay in the closure: as the value of a provider the private key could be seen in the container.
-    const useFactory = () => configure(options ? (rest as MAuthFactoryOptions) : mauthOptionsFromEnv());
-    return assemble([{ provide: MAUTH_CONFIGURATION, useFactory }], {
+    const useFactory = (override: OptionsOverride) =>
+      configure(override(options ? (rest as MAuthFactoryOptions) : mauthOptionsFromEnv()));
+    return assemble([{ provide: MAUTH_CONFIGURATION, inject: [MAUTH_OPTIONS_OVERRIDE], useFactory }], {
       isGlobal,
       protect,
       exempt,
@@ -120,14 +124,16 @@ function configurationFrom(options: MAuthModuleAsyncOptions): FactoryProvider {
   if (useFactory) {
     return {
       provide: MAUTH_CONFIGURATION,
-      inject: inject ?? [],
-      useFactory: async (...dependencies: unknown[]) => configure(await useFactory(...dependencies)),
+      inject: [MAUTH_OPTIONS_OVERRIDE, ...(inject ?? [])],
+      useFactory: async (override: OptionsOverride, ...dependencies: unknown[]) =>
+        configure(override(await useFactory(...dependencies))),
     };
   }
   return {
     provide: MAUTH_CONFIGURATION,
-    inject: [(useExisting ?? useClass) as NonNullable<typeof useExisting>],
-    useFactory: async (factory: MAuthOptionsFactory) => configure(await factory.createMAuthOptions()),
+    inject: [MAUTH_OPTIONS_OVERRIDE, (useExisting ?? useClass) as NonNullable<typeof useExisting>],
+    useFactory: async (override: OptionsOverride, factory: MAuthOptionsFactory) =>
+      configure(override(await factory.createMAuthOptions())),
   };
 }
 
@@ -139,6 +145,7 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
     imports,
     providers: inheritNothing([
       nestCoreProvider,
+      { provide: MAUTH_OPTIONS_OVERRIDE, useValue: (options: MAuthFactoryOptions) => options },
       ...configuration,
       ...CORE_PROVIDERS,
       mauthHttpProvider,

@@ -12,3 +12,8 @@ export const MAUTH_PROTECT = Symbol.for('nestjs-mauth:protect');
 export const MAUTH_RESPONSE_SIGNING = Symbol.for('nestjs-mauth:response-signing');
 /** The guard that message handlers are given, wherever Nest runs no global guards for them. */
 export const MAUTH_MESSAGE_GUARD = Symbol.for('nestjs-mauth:message-guard');
+/**
+ * Takes the options of the application and gives those that count: the same ones, unless a test puts its own in their
+ * place (`overrideMAuth` of `nestjs-mauth/testing`). The module does not export it.
+ */
+export const MAUTH_OPTIONS_OVERRIDE = Symbol.for('nestjs-mauth:options-override');
