@@ -46,7 +46,7 @@ function imported(from: string, to: string): string {
 }
 const pairs = (wanted: (from: number, to: number) => boolean) =>
   names.flatMap((from, i) =>
-    names.filter((_, j) => wanted(i, j)).map((to) => [ROOMS[from], ROOMS[to]] as const),
+    names.filter((_, j) => wanted(i, j)).map((to): [string, string] => [ROOMS[from], ROOMS[to]]),
   );
 
 const DOWNWARDS = [expect.stringContaining('Imports point downwards only')];
@@ -76,7 +76,7 @@ describe('the linter', () => {
     [ROOMS.keys, 'lib/core.ts'],
     [ROOMS.authentication, 'lib/index.ts'],
     [PLATFORM, 'lib/index.ts'],
-    ...names.map((name) => [ROOMS[name], 'lib/kms/kms-decryptor.ts']),
+    ...names.map((name): [string, string] => [ROOMS[name], 'lib/kms/kms-decryptor.ts']),
     [PLATFORM, 'lib/testing/index.ts'],
     ['lib/core.ts', 'lib/explain/index.ts'],
   ])('keeps imports downwards: %s does not import %s', async (from, to) => {
