@@ -27,6 +27,7 @@ module.exports = {
     // The samples name the package as its users do.
     '^nestjs-mauth$': '<rootDir>/lib/index.ts',
     '^nestjs-mauth/core$': '<rootDir>/lib/core.ts',
+    '^nestjs-mauth/testing$': '<rootDir>/lib/testing/index.ts',
   },
   collectCoverageFrom: ['lib/**/*.ts'],
   coverageProvider: 'v8',

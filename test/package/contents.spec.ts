@@ -84,6 +84,8 @@ describe.each(['cjs', 'esm'])('the %s build', (format) => {
     'kms/index.d.ts',
     'lambda/index.js',
     'lambda/index.d.ts',
+    'testing/index.js',
+    'testing/index.d.ts',
   ])('reaches no Nest from %s', (entry) => {
     const { files, packages } = reach(built(entry));
     expect(files.size).toBeGreaterThan(1);
