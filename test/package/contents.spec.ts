@@ -84,13 +84,19 @@ describe.each(['cjs', 'esm'])('the %s build', (format) => {
     'kms/index.d.ts',
     'lambda/index.js',
     'lambda/index.d.ts',
-    'testing/index.js',
-    'testing/index.d.ts',
   ])('reaches no Nest from %s', (entry) => {
     const { files, packages } = reach(built(entry));
     expect(files.size).toBeGreaterThan(1);
     expect([...packages].filter((name) => /nestjs|axios|rxjs|reflect-metadata/.test(name))).toEqual([]);
   });
+
+  it.each(['index.js', 'core.js', 'lambda/index.js', 'kms/index.js'])(
+    'reaches nothing that is made for tests from %s',
+    (entry) => {
+      const { files } = reach(built(entry));
+      expect([...files].filter((file) => file.startsWith(built('testing')))).toEqual([]);
+    },
+  );
 
   it('reaches only protocol/ and Node from the protocol', () => {
     const { files, packages } = reach(built('protocol/index.js'));
