@@ -127,7 +127,10 @@ export interface MAuthOptions {
    * sign, and to ask the MAuth service.
    */
   privateKey?: string | KeyObject;
-  /** Path of a file that holds the private key in any of these forms; instead of `privateKey`. */
+  /**
+   * Path of a file that holds the private key in any of these forms; instead of `privateKey`. A file that changes is
+   * read again within some seconds, and its key is used from then on.
+   */
   privateKeyFile?: string;
   /** Base URL of the MAuth service. Required to authenticate, unless `findPublicKey` is set. */
   mauthUrl?: string;

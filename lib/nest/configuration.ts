@@ -48,7 +48,7 @@ export async function configure(options: MAuthFactoryOptions): Promise<MAuthConf
   const http = ownProperty(options, 'http');
   const logger = ownProperty(options, 'logger') ?? new Logger('MAuth');
   const settings = resolveSettings({ ...options, logger });
-  const signer = new MAuthSigner(options);
+  const signer = new MAuthSigner({ ...options, logger });
   await signer.ready();
   checkResponseAuthentication(http, settings);
   return Object.freeze({ settings, signer, http });

@@ -20,13 +20,20 @@ import {
   type MessageBody,
   type MessageHead,
 } from '../protocol/string-to-sign.js';
-import { loadPrivateKey } from './own-private-key.js';
+import { OwnPrivateKey } from './own-private-key.js';
 import { ownProperty } from '../protocol/own-properties.js';
 
 /** What a signer needs of the options. */
 export type MAuthSignerOptions = Pick<
   MAuthOptions,
-  'appUuid' | 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'findPublicKey' | 'signVersions' | 'now'
+  | 'appUuid'
+  | 'privateKey'
+  | 'privateKeyFile'
+  | 'decryptPrivateKey'
+  | 'findPublicKey'
+  | 'signVersions'
+  | 'now'
+  | 'logger'
 >;
 
 /** A request to sign. */
@@ -68,27 +75,39 @@ export class MAuthSigner {
   /** The versions that are signed unless a call says otherwise. */
   readonly signVersions: MAuthSignVersions;
   readonly #now: () => number;
-  #key: KeyObject | Promise<KeyObject> | undefined;
+  readonly #ownKey: OwnPrivateKey;
 
   /** @throws MAuthConfigurationError that names the option and the remedy */
   constructor(options: MAuthSignerOptions) {
-    const { appUuid, signVersions, now } = resolveSettings(options);
+    const { appUuid, signVersions, now, logger } = resolveSettings(options);
     this.appUuid = appUuid;
     this.signVersions = signVersions;
     this.#now = now;
-    this.#key = loadPrivateKey(options);
-    // Whoever awaits the key gets the error; until then it must not end the process.
-    if (this.#key && !(this.#key instanceof KeyObject)) this.#key.catch(() => undefined);
+    this.#ownKey = new OwnPrivateKey(options, logger);
   }
 
   /** Whether there is a private key to sign with; without one every signature fails with `no_private_key`. */
   get canSign(): boolean {
-    return this.#key !== undefined;
+    return this.#ownKey.current !== undefined;
   }
 
   /** Resolves when the key is there; rejects with MAuthConfigurationError when it could not be decrypted. */
   async ready(): Promise<void> {
-    this.#key = await this.#key;
+    await this.#ownKey.current;
+  }
+
+  /**
+   * Signs with another private key from now on: for applications that fetch their key themselves. A `privateKeyFile`
+   * is read again without this, some seconds after it has changed. What is being signed is signed with the old key.
+   *
+   * @param key PEM, or what `createPrivateKey` of node:crypto returns
+   * @throws MAuthConfigurationError where it cannot be used; then the key stays as it was
+   *
+   * @example
+   * setInterval(async () => signer.useKey(await vault.read('mauth-key')), 60_000).unref();
+   */
+  useKey(key: string | KeyObject): void {
+    this.#ownKey.use(key);
   }
 
   /**
@@ -121,7 +140,8 @@ export class MAuthSigner {
   }
 
   async #sign(readHead: () => MessageHead, body: MessageBody | InPieces, overrides?: SignOverrides) {
-    const key = this.#key instanceof KeyObject ? this.#key : await this.#key;
+    const { current } = this.#ownKey;
+    const key = current instanceof KeyObject ? current : await current;
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
     const { head, bytes, time } = this.#checked(readHead, body, ownProperty(overrides, 'time'));
