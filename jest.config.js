@@ -19,9 +19,11 @@ module.exports = {
       },
     ],
   },
-  // Nest 12 is published as ES modules only, and so is what Fastify's `inject` reads cookies with; Jest in CommonJS
-  // mode has to transform them.
-  transformIgnorePatterns: ['/node_modules/(?!@nestjs/|(?:.+/node_modules/)?cookie/)'],
+  // Published as ES modules only, which Jest in CommonJS mode has to transform: Nest 12, what Fastify's `inject` reads
+  // cookies with, and parts of msw.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(?:.+/node_modules/)?(?:@nestjs|cookie|@mswjs|rettime|until-async|@open-draft)/)',
+  ],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // The samples name the package as its users do.

@@ -64,7 +64,7 @@ describe('The example of', () => {
 
   it.each([
     ['authenticateEvent', 'lib/lambda/from-environment.ts', 'export function authenticateEvent'],
-    ['its method', 'lib/lambda/function-authenticator.ts', 'async authenticateEvent'],
+    ['its method', 'lib/lambda/event-authenticator.ts', 'async authenticateEvent'],
   ])('authenticateEvent: %s', async (_, file, declaration) => {
     const example = asHandler(exampleOf(file, declaration));
     const { handler } = await runExample(example, { ...freshLambda() }, '{ handler }');
@@ -78,7 +78,7 @@ describe('The example of', () => {
       () => exampleOf('lib/lambda/from-environment.ts', 'export function withMAuth'),
       'Hello, ',
     ],
-    ['the method', () => exampleOf('lib/lambda/function-authenticator.ts', '  withMAuth<'), 'Hello, '],
+    ['the method', () => exampleOf('lib/lambda/event-authenticator.ts', '  withMAuth<'), 'Hello, '],
     [
       'with options of its own',
       () => exampleOf('lib/lambda/from-environment.ts', 'export function createLambdaAuthenticator'),

@@ -63,7 +63,7 @@ describe('The example of', () => {
     const imports = [library.MAuthModule.forRoot(options)];
     const { url, close } = await startApp(PLATFORMS[0][1], { imports, controllers: [TermsController] });
     try {
-      const attach = exampleOf('lib/outbound/mauth-axios.interceptor.ts', 'static attach(');
+      const attach = exampleOf('lib/outbound/axios/mauth-axios.interceptor.ts', 'static attach(');
       const instance = axios.create();
       const create = { create: () => instance };
       await runExample(attach, { ...names, axios: create, baseURL: url }, 'detach');

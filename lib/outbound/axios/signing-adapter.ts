@@ -26,7 +26,7 @@ import { type Hop } from './redirect-step.js';
 import { nextHop } from './redirection.js';
 import { bodyAtHand, readBody, type RequestBody } from '../request-body.js';
 import { requestSignature, type RequestSigner } from '../request-signature.js';
-import { credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
+import { comesTo, credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
 import {
   AS_RECEIVED,
   DecompressedTooLarge,
@@ -93,7 +93,7 @@ class SignedExchange {
     const headers = withoutMAuth(config.headers);
     const url = requestUrl(config, parts.axios);
     if (!isHttp(url) || !parts.isSigned(url.origin)) {
-      return this.#send(this.#hopConfig({ headers: headers as RequestConfig['headers'] }));
+      return this.#send(this.#asWritten(this.#hopConfig({ headers: headers as RequestConfig['headers'] })));
     }
     const body = await this.#settledBody();
     const hop: Hop = {
@@ -104,7 +104,35 @@ class SignedExchange {
       withBody: true,
       signed: true,
     };
-    return followsRedirects(config) ? this.#follow(hop, body) : this.#send(await this.#attempt(hop, body));
+    const settled = await this.#attempt(hop, body);
+    const first = !body.consumed && comesTo(url, config, parts.axios) ? this.#asWritten(settled) : settled;
+    return followsRedirects(config) ? this.#follow(hop, body, first) : this.#send(first);
+  }
+
+  /**
+   * An adapter that is a function, such as one of a mocking library, may go by how the request was written: by its
+   * relative URL, `baseURL`, `params` or transforms. It gets them where they come to the request that was signed.
+   */
+  #asWritten(settled: RequestConfig): RequestConfig {
+    const { choice, config } = this;
+    if (typeof choice !== 'function') return settled;
+    const { url, baseURL, params, auth, timeout, timeoutErrorMessage } = config;
+    const { transformRequest, transformResponse } = config;
+    const written = {
+      url,
+      baseURL,
+      params,
+      auth,
+      timeout,
+      timeoutErrorMessage,
+      transformRequest,
+      transformResponse,
+    };
+    const adapter: Adapter = (given) => {
+      if (!config.headers.has('Content-Length')) given.headers.delete('Content-Length');
+      return choice({ ...given, ...written, adapter: choice });
+    };
+    return { ...settled, adapter };
   }
 
   /** A request whose redirects, if any, are not followed here. */
@@ -128,11 +156,11 @@ class SignedExchange {
     }
   }
 
-  async #follow(first: Hop, body: RequestBody): Promise<AxiosResponse> {
-    let hop = first;
+  async #follow(start: Hop, body: RequestBody, first: RequestConfig): Promise<AxiosResponse> {
+    let hop = start;
+    let attempt = first;
     const limit = this.config.maxRedirects || MAX_REDIRECTS;
     for (let followed = 0; ; followed++) {
-      const attempt = await this.#attempt(hop, body);
       const answer = await this.#exchange(attempt);
       const location = redirectLocation(answer.response);
       if (location === undefined) return this.#judged(answer);
@@ -143,6 +171,7 @@ class SignedExchange {
       } catch (cause) {
         throw redirectFailed(answer, cause);
       }
+      attempt = await this.#attempt(hop, body);
     }
   }
 
