@@ -312,7 +312,7 @@ describe('axios-retry', () => {
 
 describe('axios-cache-interceptor', () => {
   it('keeps an answer, and asks with a signature where it has none', async () => {
-    const client = setupCache(axios.create({ baseURL: server.origin }) as never) as unknown as AxiosInstance;
+    const client = setupCache(axios.create({ baseURL: server.origin })) as unknown as AxiosInstance;
     MAuthAxiosInterceptor.attach(client, signer);
     server.answer(answerWith(200, { 'cache-control': 'max-age=60' }, 'kept'));
     const first = await client.get('/studies');

@@ -43,14 +43,13 @@ function settledUrl(config: RequestConfig, axios: BareAxios): URL {
 
 /** Whether every adapter makes that very URL of the config as it stands. */
 export function comesTo(url: URL, config: RequestConfig, axios: BareAxios): boolean {
-  const { baseURL, allowAbsoluteUrls, params, paramsSerializer, socketPath } = config as UntypedParams;
+  const { baseURL, allowAbsoluteUrls, paramsSerializer, socketPath } = config;
+  const params: unknown = config.params;
   const made = axios.getUri({ baseURL, url: config.url, allowAbsoluteUrls, params, paramsSerializer });
   const uri = socketPath && made.startsWith('/') ? `http://localhost${made}` : made;
   const settled = url.origin + requestTarget(url);
   return uri === settled || `${uri}/` === settled;
 }
-
-type UntypedParams = Omit<RequestConfig, 'params'> & { params?: unknown };
 
 /** Whether a request for the URL goes anywhere; `data:` does not. */
 export function isHttp({ protocol }: URL): boolean {

@@ -116,21 +116,13 @@ class SignedExchange {
   #asWritten(settled: RequestConfig): RequestConfig {
     const { choice, config } = this;
     if (typeof choice !== 'function') return settled;
-    const { url, baseURL, params, auth, timeout, timeoutErrorMessage } = config;
-    const { transformRequest, transformResponse } = config;
-    const written = {
-      url,
-      baseURL,
-      params,
-      auth,
-      timeout,
-      timeoutErrorMessage,
-      transformRequest,
-      transformResponse,
-    };
+    const { url, baseURL, auth, timeout, timeoutErrorMessage, transformRequest, transformResponse } = config;
+    const params: unknown = config.params;
+    const asked = { url, baseURL, params, auth, timeout, timeoutErrorMessage };
+    const written = { ...asked, transformRequest, transformResponse, adapter: choice };
     const adapter: Adapter = (given) => {
       if (!config.headers.has('Content-Length')) given.headers.delete('Content-Length');
-      return choice({ ...given, ...written, adapter: choice });
+      return choice({ ...given, ...written });
     };
     return { ...settled, adapter };
   }
