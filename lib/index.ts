@@ -3,9 +3,15 @@ export * from './core.js';
 export { type AppNotAllowed, type InboundFailure } from './http/inbound-failure.js';
 export { type BodyFailure, type BodyFailureCode } from './http/inbound-outcome.js';
 export { type RequiresMAuthOptions } from './nest/access-metadata.js';
-export { AppUuid } from './nest/app-uuid.decorator.js';
-export { type CallerParameterOptions } from './nest/caller-parameter.js';
-export { MAuthCaller } from './nest/mauth-caller.decorator.js';
+export {
+  AppUuid,
+  MAuthCaller,
+  OptionalMAuth,
+  Public,
+  RequiresMAuth,
+  SignResponse,
+  type CallerParameterOptions,
+} from './nest/decorators.js';
 export {
   MAuthForbiddenException,
   MAuthUnauthorizedException,
@@ -15,10 +21,6 @@ export {
 } from './nest/mauth.exceptions.js';
 export { MAuthGuard } from './nest/mauth.guard.js';
 export { MAuthMiddleware } from './nest/mauth.middleware.js';
-export { OptionalMAuth } from './nest/optional-mauth.decorator.js';
-export { Public } from './nest/public.decorator.js';
-export { RequiresMAuth } from './nest/requires-mauth.decorator.js';
-export { SignResponse } from './nest/sign-response.decorator.js';
 export { MAuthKeyCache, type MAuthKeyCacheStats } from './keys/mauth-key-cache.js';
 export { MAuthModule } from './nest/mauth.module.js';
 export {

@@ -1,6 +1,12 @@
 import { MAuthConfigurationError } from '../config/errors.js';
 import { isAppUuid } from '../protocol/app-uuid.js';
-import { type AnyClass, marksOf, type AccessMarks, type RequiresMAuthOptions } from './access-metadata.js';
+import {
+  accessOn,
+  type AccessMetadata,
+  type AnyClass,
+  type HandlerPlace,
+  type RequiresMAuthOptions,
+} from './access-metadata.js';
 import { ownProperty } from '../protocol/own-properties.js';
 
 /** What the decorators ask for at one handler. */
@@ -12,40 +18,56 @@ export class AccessPolicy {
      */
     readonly access: 'public' | 'optional' | 'required',
     /** Whether decorators ask for authentication here; where not, `protect` decides whether the guard runs at all. */
-    readonly isAsked: boolean,
+    readonly isDeclared: boolean,
     /** UUIDs in lower case; undefined = every authentic app. */
     readonly apps?: ReadonlySet<string>,
     readonly maxBodyBytes?: number,
   ) {}
 }
 
-/** A handler as Nest names it: a class and one of its methods. */
-export interface HandlerPlace {
-  readonly controller: AnyClass;
-  readonly handler: object & { readonly name: string };
-}
-
 /** Names for app UUIDs, as in the option `apps`. */
 export type AppNames = Readonly<Record<string, string>>;
+
+/** What is read of the decorators at each handler, once: decorators do not change. */
+export class HandlerCache<Value extends object | boolean> {
+  readonly #values = new WeakMap<object, WeakMap<object, Value>>();
+  readonly #read: (place: HandlerPlace) => Value;
+
+  constructor(read: (place: HandlerPlace) => Value) {
+    this.#read = read;
+  }
+
+  /** @throws what `read` throws */
+  of(place: HandlerPlace): Value {
+    const { controller, handler } = place;
+    let ofController = this.#values.get(controller);
+    if (!ofController) this.#values.set(controller, (ofController = new WeakMap()));
+    let value = ofController.get(handler);
+    if (value === undefined) ofController.set(handler, (value = this.#read(place)));
+    return value;
+  }
+}
+
+/** The policies of all handlers; `of` throws as `accessPolicyOf`. */
+export type AccessPolicies = HandlerCache<AccessPolicy>;
 
 /**
  * Reads the decorators at a handler, of its class, and of their parents.
  *
  * Restrictions (`@RequiresMAuth`) come from every parent class and from every method that the handler overrides:
  * methods beat classes, and children beat parents, option by option. Relaxations (`@Public`, `@OptionalMAuth`) count
- * only on the handler's own method and on its own class, for whoever wrote them on a parent saw no other handlers
- * than that parent's. For the same reason a subclass that says `@RequiresMAuth()` itself closes methods that its
- * parents relaxed.
+ * only on the handler's own method and on its own class: their author, at a parent, saw no handlers but that parent's.
+ * For the same reason a subclass that says `@RequiresMAuth()` itself closes methods that its parents relaxed.
  *
  * @throws MAuthConfigurationError that names controller, handler and remedy
  */
 export function accessPolicyOf(place: HandlerPlace, names: AppNames = {}): AccessPolicy {
   const lineage = lineageOf(place.controller);
-  if (!lineage.some(isMarked)) return new AccessPolicy('required', false);
+  if (!lineage.some(isDecorated)) return new AccessPolicy('required', false);
   const { key, declaredBy } = declarationOf(place, lineage);
-  const onClasses = lineage.map((ancestor) => checked(marksOf(ancestor), ancestor.name));
+  const onClasses = lineage.map((ancestor) => checked(accessOn(ancestor), ancestor.name));
   const onMethods = lineage.map(({ prototype, name }) =>
-    checked(marksOf(prototype as object, key), `${name}.${key}`),
+    checked(accessOn(prototype as object, key), `${name}.${key}`),
   );
 
   const isClosedAgain = onClasses.slice(0, declaredBy).some(({ requires }) => requires);
@@ -76,13 +98,13 @@ function lineageOf(controller: AnyClass): AnyClass[] {
 }
 
 /** Whether any decorator of ours is on the class or on one of its own methods. */
-function isMarked(one: AnyClass): boolean {
+function isDecorated(one: AnyClass): boolean {
   const prototype = one.prototype as object;
-  const marks = [
-    marksOf(one),
-    ...Object.getOwnPropertyNames(prototype).map((key) => marksOf(prototype, key)),
+  const written = [
+    accessOn(one),
+    ...Object.getOwnPropertyNames(prototype).map((key) => accessOn(prototype, key)),
   ];
-  return marks.some(({ requires, public: isPublic, optional }) => requires ?? isPublic ?? optional);
+  return written.some(({ requires, public: isPublic, optional }) => requires ?? isPublic ?? optional);
 }
 
 /** Under which name the handler is declared, and by which class of the lineage. */
@@ -106,7 +128,7 @@ function nameOf(handler: HandlerPlace['handler'], lineage: readonly AnyClass[]):
   return handler.name;
 }
 
-function relaxationIn(written: AccessMarks | undefined): 'public' | 'optional' | undefined {
+function relaxationIn(written: AccessMetadata | undefined): 'public' | 'optional' | undefined {
   return written?.public ? 'public' : written?.optional ? 'optional' : undefined;
 }
 
@@ -114,7 +136,7 @@ function firstOf<K extends keyof RequiresMAuthOptions>(option: K, written: reado
   return written.find((options) => options[option] !== undefined)?.[option];
 }
 
-function checked(written: AccessMarks, place: string): AccessMarks {
+function checked(written: AccessMetadata, place: string): AccessMetadata {
   const { requires = [], optional, public: isPublic } = written;
   const names = [
     isPublic && '@Public()',

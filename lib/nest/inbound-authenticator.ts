@@ -5,8 +5,8 @@ import { printable } from '../authentication/attempt-log.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { AccessPolicies } from './access-policies.js';
-import { type HandlerPlace } from './access-policy.js';
+import { type HandlerPlace } from './access-metadata.js';
+import { accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
 import { type Answer } from '../http/answers.js';
 import { type ApplicationGuard } from './application-guard.js';
 import { Door } from '../http/gate.js';
@@ -20,10 +20,9 @@ import { HostAdapters } from './host-adapters.js';
 import { type InboundFailure } from '../http/inbound-failure.js';
 import { OpenRoutes } from './open-routes.js';
 import { type InboundPlatform } from '../http/platform.js';
-import { recordRoutes, type RegisteredRoute } from './registered-routes.js';
 import { RequestAuthenticator } from '../http/request-authenticator.js';
 import { type ResponseSigning } from '../http/response-signing.js';
-import { type RouteMap } from './route-map.js';
+import { recordRoutes, type RegisteredRoute, type RouteMap } from './route-map.js';
 import { ownProperty } from '../protocol/own-properties.js';
 
 type Adapters = HostAdapters<InboundAuthenticator, readonly RegisteredRoute[]>;
@@ -64,7 +63,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
   ) {
     super(settings, authenticator, (arrival) => responses?.watch(arrival));
     this.#settings = settings;
-    this.policies = new AccessPolicies(settings.apps);
+    this.policies = new HandlerCache((place) => accessPolicyOf(place, settings.apps));
     this.#door = new Door(
       settings,
       exempt,

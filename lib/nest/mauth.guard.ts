@@ -12,7 +12,7 @@ import { andThen, type MaybePromise } from '../authentication/and-then.js';
 import { type MAuthIdentity } from '../authentication/result.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type AnyClass } from './access-metadata.js';
+import { handlerOf } from './access-metadata.js';
 import { type AccessPolicy } from './access-policy.js';
 import { answerFor } from '../http/answers.js';
 import { mauthGuard, type ApplicationGuard } from './application-guard.js';
@@ -65,7 +65,7 @@ export class MAuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const applicationGuard = this.#applicationGuard();
     if (applicationGuard) return applicationGuard.canActivate(context) as boolean | Promise<boolean>;
-    const policy = this.#policyAt(context);
+    const policy = this.authenticator.policies.of(handlerOf(context));
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
     if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) {
@@ -144,13 +144,6 @@ export class MAuthGuard implements CanActivate {
       default:
         return new MAuthUnauthorizedException(body);
     }
-  }
-
-  #policyAt(context: ExecutionContext) {
-    return this.authenticator.policies.of({
-      controller: context.getClass<AnyClass>(),
-      handler: context.getHandler(),
-    });
   }
 
   #refusal(context: ExecutionContext, failure: InboundFailure): HttpException {

@@ -4,11 +4,12 @@ import {
   Optional,
   type DynamicModule,
   type FactoryProvider,
+  type OnApplicationShutdown,
+  type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
 import { MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
-import { ExemptRouteGuard } from './exempt-route.guard.js';
+import { globalGuards, signResponseGuard } from './global-guards.js';
 import { InboundAuthenticator } from './inbound-authenticator.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
@@ -19,14 +20,12 @@ import {
   MAUTH_RESPONSE_SIGNING,
   MAUTH_SETTINGS,
 } from './tokens.js';
-import { InheritedRestrictionGuard } from './inherited-restriction.guard.js';
 import { MAuthGuard } from './mauth.guard.js';
 import { MAuthMiddleware } from './mauth.middleware.js';
-import { laterProvided, MessageProtection } from './message-protection.js';
+import { MessageProtection } from './message-protection.js';
 import { nestCoreProvider, type NestCore } from './nest-core.js';
 import { ResponseSigning } from '../http/response-signing.js';
 import { RouteMap } from './route-map.js';
-import { SignResponseGuard } from './sign-response.guard.js';
 import { MAuthStartUpCheck } from './start-up-check.js';
 import { AuthenticationTicketClient } from '../service/authentication-ticket-client.js';
 import { createAuthenticationTickets } from '../service/create-authentication-tickets.js';
@@ -35,14 +34,12 @@ import { MAuthKeyCache } from '../keys/mauth-key-cache.js';
 import { checkSources, configure, resolveExtras, type MAuthConfiguration } from './configuration.js';
 import { mauthOptionsFromEnv } from '../config/environment.js';
 import { MAuthConfigurationError } from '../config/errors.js';
-import { MAuthLifecycle } from './lifecycle.js';
 import {
   type MAuthFactoryOptions,
   type MAuthModuleAsyncOptions,
   type MAuthModuleExtras,
   type MAuthModuleOptions,
   type MAuthOptionsFactory,
-  type MAuthProtection,
 } from './module-options.js';
 import { type MAuthSettings } from '../config/options.js';
 import { AbsentHttpServiceCheck } from '../outbound/axios/absent-http.service.js';
@@ -119,6 +116,23 @@ export class MAuthModule {
   }
 }
 
+/** Fetches the keys that are wanted from the start, and lets go of the MAuth service when the application ends. */
+class MAuthLifecycle implements OnModuleInit, OnApplicationShutdown {
+  constructor(
+    private readonly keys: Pick<MAuthKeyCache, 'warmUp' | 'close'> | undefined,
+    private readonly tickets: Pick<AuthenticationTicketClient, 'close'> | undefined,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.keys?.warmUp();
+  }
+
+  onApplicationShutdown(): void {
+    this.keys?.close();
+    this.tickets?.close();
+  }
+}
+
 function configurationFrom(options: MAuthModuleAsyncOptions): FactoryProvider {
   const { useFactory, inject, useClass, useExisting } = ownProperties(options);
   if (useFactory) {
@@ -161,10 +175,11 @@ function assemble(configuration: Provider[], extras: MAuthModuleExtras): Dynamic
           responses: ResponseSigning,
         ) => new InboundAuthenticator(adapterHost, settings, authenticator, { protect, exempt }, responses),
       },
-      ...RESPONSE_SIGNING,
+      responseSigning,
+      signResponseGuard,
       { provide: MAuthGuard, useClass: guard },
       MAuthMiddleware,
-      ...guardsOf(protect),
+      ...globalGuards(protect),
       MessageProtection,
       RouteMap,
       MAuthStartUpCheck,
@@ -231,48 +246,8 @@ const CORE_PROVIDERS: FactoryProvider[] = [
   },
 ];
 
-const RESPONSE_SIGNING: FactoryProvider[] = [
-  {
-    provide: MAUTH_RESPONSE_SIGNING,
-    inject: [MAUTH_SETTINGS, MAuthSigner],
-    useFactory: (settings: MAuthSettings, signer: MAuthSigner) => new ResponseSigning(settings, signer),
-  },
-  {
-    provide: APP_GUARD,
-    inject: [MAUTH_RESPONSE_SIGNING],
-    useFactory: (responses: ResponseSigning) => new SignResponseGuard(responses),
-  },
-];
-
-const INHERITED_RESTRICTIONS: FactoryProvider = {
-  provide: InheritedRestrictionGuard,
-  inject: [MAuthGuard, MAUTH_INBOUND_AUTHENTICATOR],
-  useFactory: (guard: MAuthGuard, { policies }: InboundAuthenticator) =>
-    new InheritedRestrictionGuard(guard, policies),
+const responseSigning: FactoryProvider = {
+  provide: MAUTH_RESPONSE_SIGNING,
+  inject: [MAUTH_SETTINGS, MAuthSigner],
+  useFactory: (settings: MAuthSettings, signer: MAuthSigner) => new ResponseSigning(settings, signer),
 };
-
-/** The guard that runs in front of every handler. */
-const GLOBAL_GUARDS: Readonly<Record<MAuthProtection, Provider>> = {
-  decorated: { provide: APP_GUARD, useExisting: InheritedRestrictionGuard },
-  routes: { provide: APP_GUARD, useExisting: MAuthGuard },
-  everything: {
-    provide: APP_GUARD,
-    inject: [MAuthGuard, MAUTH_INBOUND_AUTHENTICATOR],
-    useFactory: (guard: MAuthGuard, authenticator: InboundAuthenticator) =>
-      new ExemptRouteGuard(guard, authenticator),
-  },
-};
-
-/** The guard that runs everywhere, and the one that is brought to message handlers. */
-function guardsOf(protect: MAuthProtection): Provider[] {
-  const guard = protect === 'decorated' ? InheritedRestrictionGuard : MAuthGuard;
-  return [
-    ...(protect === 'decorated' ? [INHERITED_RESTRICTIONS] : []),
-    GLOBAL_GUARDS[protect],
-    {
-      provide: MAUTH_MESSAGE_GUARD,
-      inject: [MAUTH_NEST],
-      useFactory: ({ modules }: NestCore) => laterProvided(modules, guard),
-    },
-  ];
-}

@@ -1,19 +1,22 @@
 import 'reflect-metadata';
 import {
+  Catch,
   Inject,
   Injectable,
   Optional,
+  type ArgumentsHost,
   type CanActivate,
+  type ExceptionFilter,
   type ExecutionContext,
   type Type,
 } from '@nestjs/common';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { of, throwError, type Observable } from 'rxjs';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { type AnyClass } from './access-metadata.js';
+import { MAuthUnsupportedContextException } from './mauth.exceptions.js';
+import { isClass, type NestCore } from './nest-core.js';
 import { MAUTH_MESSAGE_GUARD, MAUTH_NEST, MAUTH_PROTECT } from './tokens.js';
-import { type NestCore } from './nest-core.js';
-import { RpcRefusalFilter } from './rpc-refusal.filter.js';
-import { ownProperties } from '../protocol/own-properties.js';
-import { isClass } from './provider-wrapper.js';
 
 // What @nestjs/microservices, @nestjs/websockets, @UseGuards() and @UseFilters() write. Their packages are not asked:
 // most applications do without them.
@@ -36,6 +39,50 @@ export class MessageGuard implements CanActivate {
     if (!this.guard || context.getType<string>() === 'http') return true;
     return this.guard.canActivate(context);
   }
+}
+
+/** `UNAUTHENTICATED`, as gRPC numbers it. */
+const GRPC_UNAUTHENTICATED = 16;
+
+/** What callers of message handlers get in place of an answer. Nest's own errors have the same shape. */
+interface RpcError {
+  readonly status: 'error';
+  readonly message: string;
+  readonly code?: number;
+}
+
+/** As much of a call of gRPC as is used here. */
+interface GrpcCall {
+  emit(event: 'error', error: RpcError): unknown;
+}
+
+/**
+ * Tells callers of message handlers why they were refused, and what the remedy is. For Nest this is an exception of
+ * HTTP, so it would answer "Internal server error".
+ */
+@Catch(MAuthUnsupportedContextException)
+export class RpcRefusalFilter implements ExceptionFilter<MAuthUnsupportedContextException> {
+  /** @returns what Nest sends in place of the handler's answer */
+  catch({ message }: MAuthUnsupportedContextException, host: ArgumentsHost): Observable<unknown> {
+    const error: RpcError = { status: 'error', message };
+    const [first, second, third] = host.getArgs<unknown[]>();
+    if (isGrpcCall(first)) return endCall(first, second, { ...error, code: GRPC_UNAUTHENTICATED });
+    return throwError(() => (isGrpcCall(third) ? { ...error, code: GRPC_UNAUTHENTICATED } : error));
+  }
+}
+
+/**
+ * A handler with `@GrpcStreamCall()` answers by itself, and Nest does not look at what it returns: an error there would
+ * be an unhandled rejection, and end the process.
+ */
+function endCall(call: GrpcCall, callback: unknown, error: RpcError): Observable<undefined> {
+  if (typeof callback === 'function') (callback as (error: RpcError) => void)(error);
+  else call.emit('error', error);
+  return of(undefined);
+}
+
+function isGrpcCall(value: unknown): value is GrpcCall {
+  return ['emit', 'sendMetadata'].every((name) => typeof ownProperty(value, name) === 'function');
 }
 
 /**

@@ -8,8 +8,9 @@ import {
   ModulesContainer,
 } from '@nestjs/core';
 import { MAuthConfigurationError } from '../config/errors.js';
-import { MAUTH_NEST } from './tokens.js';
+import { ownProperty } from '../protocol/own-properties.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
+import { MAUTH_NEST } from './tokens.js';
 
 /** What is taken from the core of Nest. It is asked for in this one place, so it is there that copies are told apart. */
 export class NestCore {
@@ -42,6 +43,14 @@ export const nestCoreProvider: FactoryProvider<NestCore> = {
     return new NestCore(...(found as unknown as ConstructorParameters<typeof NestCore>));
   },
 };
+
+/** What Nest knows of one provider or controller. */
+export type ProviderWrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** Whether it is a class that Nest makes an instance of; others have a factory there, or nothing. */
+export function isClass(wrapper: Pick<ProviderWrapper, 'metatype' | 'inject'>): boolean {
+  return typeof wrapper.metatype === 'function' && !ownProperty(wrapper, 'inject');
+}
 
 /** Asks Nest's own filter, as a handler that throws would. */
 function isKnownToNest(exception: Error): boolean {

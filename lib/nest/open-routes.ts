@@ -1,8 +1,8 @@
 import { type IncomingMessage } from 'node:http';
 import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
 import { MAuthConfigurationError } from '../config/errors.js';
-import { type AccessPolicies } from './access-policies.js';
-import { type AccessPolicy, type HandlerPlace } from './access-policy.js';
+import { type HandlerPlace } from './access-metadata.js';
+import { type AccessPolicies, type AccessPolicy } from './access-policy.js';
 import { type ExemptPaths } from '../http/exempt-paths.js';
 import { isSigned } from '../http/incoming-requests.js';
 import { type MappedRoute, type RouteMap } from './route-map.js';
@@ -64,7 +64,7 @@ export class OpenRoutes {
   }
 
   #exemptHandler({ controller, handler }: HandlerPlace, path: string, policy: AccessPolicy): void {
-    if (policy.isAsked || policy.access !== 'required') return;
+    if (policy.isDeclared || policy.access !== 'required') return;
     const handlers = this.#exempt.get(controller) ?? new WeakMap<object, Set<string>>();
     this.#exempt.set(controller, handlers.set(handler, (handlers.get(handler) ?? new Set()).add(path)));
   }

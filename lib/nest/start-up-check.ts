@@ -1,13 +1,16 @@
+import 'reflect-metadata';
 import { Inject, Injectable, Scope, type InjectionToken, type OnModuleInit } from '@nestjs/common';
-import { type DiscoveryService, MetadataScanner, type ModuleRef } from '@nestjs/core';
+import { ApplicationConfig, type DiscoveryService, MetadataScanner, type ModuleRef } from '@nestjs/core';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type AnyClass } from './access-metadata.js';
-import { type HandlerPlace } from './access-policy.js';
-import { type ApplicationGuard } from './application-guard.js';
-import { refuseOpenGateways } from './gateway-check.js';
-import { refuseIneffectiveGuards } from './guard-check.js';
+import { type ResponseSigning } from '../http/response-signing.js';
+import { isGuarded, isSignResponse, type AnyClass, type HandlerPlace } from './access-metadata.js';
+import { type AccessPolicies, type AccessPolicy } from './access-policy.js';
+import { isMAuthGuardSubclass, type ApplicationGuard } from './application-guard.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
+import { MAuthGuard } from './mauth.guard.js';
+import { isClass, type NestCore } from './nest-core.js';
+import { RouteMap } from './route-map.js';
 import {
   MAUTH_INBOUND_AUTHENTICATOR,
   MAUTH_NEST,
@@ -15,12 +18,11 @@ import {
   MAUTH_RESPONSE_SIGNING,
   MAUTH_SETTINGS,
 } from './tokens.js';
-import { MAuthGuard } from './mauth.guard.js';
-import { type NestCore } from './nest-core.js';
-import { type ResponseSigning } from '../http/response-signing.js';
-import { RouteMap } from './route-map.js';
-import { isSignResponse } from './sign-response.decorator.js';
-import { isClass } from './provider-wrapper.js';
+
+// What @nestjs/websockets and @UseGuards() write. Their packages are not asked: most applications have no gateways.
+const IS_GATEWAY = 'websockets:is_gateway';
+const IS_MESSAGE_HANDLER = 'websockets:message_mapping';
+const GUARDS = '__guards__';
 
 /**
  * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
@@ -46,18 +48,14 @@ export class MAuthStartUpCheck implements OnModuleInit {
     inbound.assertInstalled();
     const settings = this.#provided<MAuthSettings>(MAUTH_SETTINGS);
     const { policies } = inbound;
-    const classes = this.#classes();
-    const places = handlerPlaces(classes);
+    const places = handlerPlaces(this.#classes());
     // Reading the decorators of every handler finds their mistakes.
     const found = places.map((place) => policies.of(place));
-    this.#refuseMissingKeys(
-      settings,
-      found.some(({ isAsked }) => isAsked),
-    );
-    refuseOpenGateways(classes, policies, this.protect);
+    this.#refuseMissingKeys(settings, found);
+    this.#refuseOpenGateways(places, policies);
     const guard = this.#provided<ApplicationGuard>(MAuthGuard);
-    const providers = this.discovery.getProviders();
-    refuseIneffectiveGuards({ providers, places, policies, protect: this.protect, guard });
+    this.#refuseProvidedGuards(guard);
+    this.#refuseLocalGuards(guard, places, policies);
     if (guard.constructor !== MAuthGuard) inbound.useGuard(guard);
     inbound.openRoutes(this.#provided<RouteMap>(RouteMap));
     if (places.some(isSignResponse)) {
@@ -86,6 +84,68 @@ export class MAuthStartUpCheck implements OnModuleInit {
     );
   }
 
+  #refuseMissingKeys(
+    { mauthUrl, findPublicKey, mode }: MAuthSettings,
+    policies: readonly AccessPolicy[],
+  ): void {
+    if (mauthUrl || (findPublicKey && mode === 'local')) return;
+    if (this.protect === 'decorated' && !policies.some(({ isDeclared }) => isDeclared)) return;
+    throw new MAuthConfigurationError(
+      'Requests are to be authenticated, but there is nobody to ask for public keys: set the MAuth option `mauthUrl` ' +
+        '(environment: MAUTH_URL)' +
+        (mode === 'local' ? ' or `findPublicKey`.' : '; `mode: remote` needs it.'),
+    );
+  }
+
+  /**
+   * Where a handler of a WebSocket gateway is meant to be closed, but nothing closes it: Nest 11 runs no global guards
+   * for gateways. A guard refuses every message, signed or not: MAuth authenticates HTTP requests.
+   */
+  #refuseOpenGateways(places: readonly HandlerPlace[], policies: AccessPolicies): void {
+    if (runsGlobalGuardsForGateways()) return;
+    const open = places.filter(
+      (place) =>
+        isGatewayHandler(place) && this.#isMeantToBeClosed(policies.of(place)) && !isGuardedLocally(place),
+    );
+    if (open.length === 0) return;
+    throw new MAuthConfigurationError(
+      `This version of Nest runs no global guards for WebSocket gateways, so nothing protects ${open.map(nameOf).join(', ')}. ` +
+        'Say what is meant, at the gateway or its handlers: @Public() leaves them open, @RequiresMAuth() or ' +
+        '@UseGuards(MAuthGuard) refuses their messages, for MAuth authenticates HTTP requests only.',
+    );
+  }
+
+  /** Where a subclass of the guard is registered in a way in which some refusals would pass it by. */
+  #refuseProvidedGuards(guard: object): void {
+    for (const { token, subtype, instance } of this.discovery.getProviders()) {
+      const isGlobal = subtype === 'guard';
+      if (!isGlobal && token !== MAuthGuard) continue;
+      const found = classOf(instance);
+      if (!isMAuthGuardSubclass(found) || found === classOf(guard)) continue;
+      throw ineffective(
+        found.name,
+        isGlobal ? 'is provided as APP_GUARD' : 'is provided in place of MAuthGuard',
+      );
+    }
+  }
+
+  #refuseLocalGuards(guard: object, places: readonly HandlerPlace[], policies: AccessPolicies): void {
+    for (const place of places) {
+      if (!this.#isMeantToBeClosed(policies.of(place))) continue;
+      for (const found of localGuards(place)) {
+        if (!isMAuthGuardSubclass(found) || found === classOf(guard)) continue;
+        throw ineffective(
+          found.name,
+          `stands at ${nameOf(place)} by @UseGuards(${found.name}), where the guard of MAuthModule runs as well`,
+        );
+      }
+    }
+  }
+
+  #isMeantToBeClosed({ access, isDeclared }: AccessPolicy): boolean {
+    return access !== 'public' && (this.protect !== 'decorated' || isDeclared);
+  }
+
   /** `ModuleRef` remembers what the first of several compilations of a testing builder made. */
   #provided<T>(token: InjectionToken): T {
     const ours = this.discovery.getProviders().find(({ token: its }) => its === MAUTH_SETTINGS)?.host;
@@ -97,16 +157,6 @@ export class MAuthStartUpCheck implements OnModuleInit {
       .filter(isClass)
       .map(({ metatype }) => metatype as AnyClass);
     return [...new Set(classes)];
-  }
-
-  #refuseMissingKeys({ mauthUrl, findPublicKey, mode }: MAuthSettings, isAsked: boolean): void {
-    if (mauthUrl || (findPublicKey && mode === 'local')) return;
-    if (this.protect === 'decorated' && !isAsked) return;
-    throw new MAuthConfigurationError(
-      'Requests are to be authenticated, but there is nobody to ask for public keys: set the MAuth option `mauthUrl` ' +
-        '(environment: MAUTH_URL)' +
-        (mode === 'local' ? ' or `findPublicKey`.' : '; `mode: remote` needs it.'),
-    );
   }
 
   #summary({ appUuid, mode, mauthUrl, findPublicKey, signVersions }: MAuthSettings): string {
@@ -126,4 +176,42 @@ function handlerPlaces(classes: readonly AnyClass[]): HandlerPlace[] {
       .flatMap((name) => methods?.[name] ?? [])
       .map((handler) => ({ controller, handler }));
   });
+}
+
+function nameOf({ controller, handler }: HandlerPlace): string {
+  return `${controller.name}.${handler.name}`;
+}
+
+/** Nest 12 does. It is told by what else came with it: the versions of packages cannot be read at run time. */
+function runsGlobalGuardsForGateways(): boolean {
+  return 'registerPreRequestHook' in ApplicationConfig.prototype;
+}
+
+function isGatewayHandler({ controller, handler }: HandlerPlace): boolean {
+  return Reflect.hasMetadata(IS_GATEWAY, controller) && Reflect.hasMetadata(IS_MESSAGE_HANDLER, handler);
+}
+
+function isGuardedLocally(place: HandlerPlace): boolean {
+  const isOurs = (guard: unknown) =>
+    guard === MAuthGuard || (typeof guard === 'function' && guard.prototype instanceof MAuthGuard);
+  return isGuarded(place) || localGuards(place).some(isOurs);
+}
+
+/** The classes that `@UseGuards()` names at a handler and at its class. */
+function localGuards({ controller, handler }: HandlerPlace): unknown[] {
+  const written = [controller, handler].flatMap(
+    (target) => (Reflect.getMetadata(GUARDS, target) ?? []) as unknown[],
+  );
+  return written.map((guard) => (typeof guard === 'object' ? classOf(guard) : guard));
+}
+
+function classOf(instance: unknown): unknown {
+  return (instance as object | null | undefined)?.constructor;
+}
+
+function ineffective(name: string, how: string): MAuthConfigurationError {
+  return new MAuthConfigurationError(
+    `${name} ${how}, so MAuthGuard itself would still decide in some places. Register it once, as the option \`guard: ` +
+      `${name}\` of MAuthModule, beside \`protect\`.`,
+  );
 }

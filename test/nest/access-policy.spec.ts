@@ -19,7 +19,7 @@ describe('The policy at a handler', () => {
     }
     expect(policyOf(Studies)).toEqual({
       access: 'required',
-      isAsked: true,
+      isDeclared: true,
       apps: new Set([RAVE, OTHER]),
       maxBodyBytes: undefined,
     });
@@ -92,7 +92,7 @@ describe('The policy at a handler', () => {
     class Studies {}
     expect(accessPolicyOf({ controller: Studies, handler: () => undefined })).toEqual({
       access: 'required',
-      isAsked: false,
+      isDeclared: false,
     });
   });
 

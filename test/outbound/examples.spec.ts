@@ -53,7 +53,7 @@ describe('The example of', () => {
   it('MAuthAxiosInterceptor.attach, @SignResponse(), MAuthRequestConfig and getMAuthIdentity, together', async () => {
     const common = await import('@nestjs/common');
     const names = { ...common, ...library, axios, options };
-    const marked = exampleOf('lib/nest/sign-response.decorator.ts', 'export function SignResponse(');
+    const marked = exampleOf('lib/nest/decorators.ts', 'export function SignResponse(');
     const method = marked.replace('terms() {}', "terms() { return 'The terms.'; }");
     const TermsController = await runExample(
       `@Controller() class TermsController { ${method} }`,
