@@ -8,6 +8,7 @@ import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
+import { OwnPrivateKey } from '../signing/own-private-key.js';
 
 /** What an authenticator is made of, where somebody else has already made it. */
 export interface AuthenticatorParts {
@@ -28,7 +29,11 @@ export interface OwnParts extends AuthenticatorParts {
 /** @throws MAuthConfigurationError that names the option and the remedy */
 export function assembleParts(options: MAuthOptions): OwnParts {
   const settings = resolveSettings(options);
-  const signer = new MAuthSigner(options);
+  return partsFrom(settings, new MAuthSigner(settings, new OwnPrivateKey(options, settings.logger)));
+}
+
+/** @throws MAuthConfigurationError where there is no source of keys */
+export function partsFrom(settings: MAuthSettings, signer: MAuthSigner): OwnParts {
   const keys = createPublicKeys(settings, signer);
   const tickets = createAuthenticationTickets(settings, signer);
   if (settings.mode === 'remote' ? tickets : keys) return { settings, signer, keys, tickets };

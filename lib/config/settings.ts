@@ -49,7 +49,7 @@ export function resolveSettings(options: MAuthOptions): MAuthSettings {
   const result = v.safeParse(SCHEMA, written(options ?? {}));
   if (!result.success) throw new MAuthConfigurationError(result.issues.map(explain).join(' '));
   const settings = ownProperties(result.output);
-  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, http: _http, ...others } = settings;
+  const { privateKey, privateKeyFile, decryptPrivateKey: _decrypt, ...others } = settings;
   const rest = ownProperties(others);
   if (privateKey && privateKeyFile)
     throw wrong('privateKey', 'and `privateKeyFile` are both set; keep one of them.');
@@ -179,8 +179,6 @@ const SCHEMA = v.strictObject({
   service: v.optional(SERVICE, {}),
   body: v.optional(BODY, {}),
   responses: v.optional(RESPONSES, {}),
-  // Of the Nest module, which hands it to axios.
-  http: v.optional(v.unknown()),
 });
 
 // What a schema need not have, such as `fallback`, valibot looks for all the same.
@@ -220,10 +218,7 @@ function wrong(option: string, remedy: string): MAuthConfigurationError {
   return new MAuthConfigurationError(`MAuth option \`${option}\`${variables} ${remedy}`);
 }
 
-type Checked = Omit<
-  v.InferOutput<typeof SCHEMA>,
-  'privateKey' | 'privateKeyFile' | 'decryptPrivateKey' | 'http'
->;
+type Checked = Omit<v.InferOutput<typeof SCHEMA>, 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey'>;
 
 function frozen({
   logger = console,

@@ -1,4 +1,5 @@
 import { printable } from '../authentication/attempt-log.js';
+import { partsFrom } from '../authentication/authenticator-parts.js';
 import { MAuthAuthenticator, type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
 import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
 import {
@@ -13,8 +14,10 @@ import { mauthOptionsFromEnv } from '../config/environment.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
 import { bytesOfText } from '../protocol/byte-string.js';
+import { ownProperties } from '../protocol/own-properties.js';
 import { originForm } from '../protocol/request-target.js';
-import { loadPrivateKey } from '../signing/own-private-key.js';
+import { MAuthSigner } from '../signing/mauth-signer.js';
+import { OwnPrivateKey } from '../signing/own-private-key.js';
 import { answerEvent, type LambdaAnswer } from './answer-event.js';
 import { eventRequest } from './event-request.js';
 import { routedPath } from './event-target.js';
@@ -142,21 +145,16 @@ export class FunctionAuthenticator {
   }
 }
 
-/** The private key is decrypted once and then handed over as what it is. */
 async function start(read: () => MAuthOptions): Promise<Parts> {
-  const options = read();
-  const settings = resolveSettings(options);
-  const { pathPolicy } = settings; // With its default: there is a handler.
-  const { decryptPrivateKey = kmsDecryptor() } = options;
-  const privateKey = await loadPrivateKey({ ...options, decryptPrivateKey });
-  const ready = {
-    ...options,
-    pathPolicy,
-    privateKey,
-    privateKeyFile: undefined,
-    decryptPrivateKey: undefined,
-  };
-  return { settings, authenticator: new MAuthAuthenticator(ready) };
+  const options = ownProperties(read());
+  const { pathPolicy = 'strict', decryptPrivateKey = kmsDecryptor() } = options; // Strict: there is a handler.
+  const settings = resolveSettings({ ...options, pathPolicy });
+  const signer = new MAuthSigner(
+    settings,
+    new OwnPrivateKey({ ...options, decryptPrivateKey }, settings.logger),
+  );
+  await signer.ready();
+  return { settings, authenticator: new MAuthAuthenticator(partsFrom(settings, signer)) };
 }
 
 type VerifiableRequest = RequestToAuthenticate & { readonly url: string };

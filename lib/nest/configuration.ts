@@ -12,6 +12,7 @@ import { type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
 import { type MAuthHttpOptions } from '../outbound/axios/mauth-http.service.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
+import { OwnPrivateKey } from '../signing/own-private-key.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 /** What the options of the module come down to. The private key is in the signer, and nowhere else. */
@@ -45,20 +46,26 @@ export async function configure(options: MAuthFactoryOptions): Promise<MAuthConf
         '`useExisting`, not in what they return; move it there.',
     );
   }
-  const http = ownProperty(options, 'http');
-  const logger = ownProperty(options, 'logger') ?? new Logger('MAuth');
-  const settings = resolveSettings({ ...options, logger });
-  const signer = new MAuthSigner({ ...options, logger });
+  const { http, ...core } = ownProperties(options);
+  const settings = resolveSettings({ ...core, logger: ownProperty(core, 'logger') ?? new Logger('MAuth') });
+  checkHttp(http, settings);
+  const signer = new MAuthSigner(settings, new OwnPrivateKey(core, settings.logger));
   await signer.ready();
-  checkResponseAuthentication(http, settings);
   return Object.freeze({ settings, signer, http });
 }
 
-function checkResponseAuthentication(http: MAuthHttpOptions | undefined, settings: MAuthSettings): void {
-  if (!ownProperty(http, 'authenticateResponses') && !ownProperty(http, 'expectAppUuid')) return;
+/** What axios takes is left to axios; the other options are read by what they are for. */
+function checkHttp(http: unknown, settings: MAuthSettings): void {
+  if (http === undefined) return;
+  if (typeof http !== 'object' || http === null) throw wrong('http', 'must be an object.');
+  const authenticateResponses = ownProperty(http, 'authenticateResponses');
+  if (authenticateResponses !== undefined && typeof authenticateResponses !== 'boolean') {
+    throw wrong('http.authenticateResponses', 'must be true or false.');
+  }
+  if (!authenticateResponses && ownProperty(http, 'expectAppUuid') === undefined) return;
   if (settings.mauthUrl || settings.findPublicKey) return;
   throw new MAuthConfigurationError(
-    'Responses are to be authenticated (`http.authenticateResponses`), but there is nobody to ask for public keys: ' +
+    'Responses are to be authenticated (`http.authenticateResponses`), but there is no source of public keys: ' +
       'set the MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey`.',
   );
 }

@@ -1,6 +1,6 @@
 import { KeyObject } from 'node:crypto';
 import { MAuthUnableToSignError } from '../config/errors.js';
-import { type MAuthOptions, type MAuthSignVersions } from '../config/options.js';
+import { type MAuthOptions, type MAuthSettings, type MAuthSignVersions } from '../config/options.js';
 import { parseSignVersions, resolveSettings } from '../config/settings.js';
 import { V1StringDigest, V2BodyDigest } from '../protocol/body-digest.js';
 import { toBytes } from '../protocol/byte-string.js';
@@ -77,13 +77,17 @@ export class MAuthSigner {
   readonly #now: () => number;
   readonly #ownKey: OwnPrivateKey;
 
+  /** @internal where the options were resolved before */
+  constructor(settings: MAuthSettings, ownKey: OwnPrivateKey);
   /** @throws MAuthConfigurationError that names the option and the remedy */
-  constructor(options: MAuthSignerOptions) {
-    const { appUuid, signVersions, now, logger } = resolveSettings(options);
-    this.appUuid = appUuid;
-    this.signVersions = signVersions;
-    this.#now = now;
-    this.#ownKey = new OwnPrivateKey(options, logger);
+  constructor(options: MAuthSignerOptions);
+  constructor(options: MAuthSignerOptions | MAuthSettings, ownKey?: OwnPrivateKey) {
+    const isResolved = ownKey instanceof OwnPrivateKey;
+    const settings = isResolved ? (options as MAuthSettings) : resolveSettings(options);
+    this.appUuid = settings.appUuid;
+    this.signVersions = settings.signVersions;
+    this.#now = settings.now;
+    this.#ownKey = isResolved ? ownKey : new OwnPrivateKey(options as MAuthSignerOptions, settings.logger);
   }
 
   /** Whether there is a private key to sign with; without one every signature fails with `no_private_key`. */

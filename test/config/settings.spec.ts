@@ -97,10 +97,14 @@ describe('Options', () => {
   });
 
   it('hold no private key afterwards', () => {
-    const settings = resolveWith({ decryptPrivateKey: async () => '', http: { timeout: 1 }, responses: {} });
-    for (const name of ['privateKey', 'privateKeyFile', 'decryptPrivateKey', 'http']) {
+    const settings = resolveWith({ decryptPrivateKey: async () => '', responses: {} });
+    for (const name of ['privateKey', 'privateKeyFile', 'decryptPrivateKey']) {
       expect(settings).not.toHaveProperty(name);
     }
+  });
+
+  it('know nothing of `http`, which is an option of the Nest module', () => {
+    expect(() => resolveWith({ http: { timeout: 1 } })).toThrow(/`http` is not an option/);
   });
 
   it.each([

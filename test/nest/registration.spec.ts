@@ -359,6 +359,18 @@ describe('An application does not start', () => {
     await expectRefusal(mauth, /`mauthUrl` \(environment: MAUTH_URL\) or `findPublicKey`/);
   });
 
+  it.each([
+    ['text', 'https://api.example.com', /`http` must be an object/],
+    ['null', null, /`http` must be an object/],
+    [
+      'text where it says true or false',
+      { authenticateResponses: 'no' },
+      /`http.authenticateResponses` must be/,
+    ],
+  ])('with `http` that is %s', async (_, http, message) => {
+    await expectRefusal(() => [MAuthModule.forRoot(options({ http } as never))], message);
+  });
+
   it('in remote mode without `mauthUrl`, even with `findPublicKey`', async () => {
     await expectRefusal(() => [MAuthModule.forRoot(options({ mode: 'remote' }))], /`mauthUrl`/);
   });
