@@ -1,4 +1,5 @@
 import { MAuthConfigurationError } from '../config/errors.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { reasonOf } from './kms-failure.js';
 
 /** As much of a `KMSClient` of `@aws-sdk/client-kms` as is used here. */
@@ -40,7 +41,8 @@ const DEADLINE_MS = 5000;
  *   decryptPrivateKey: kmsDecryptor({ region: 'eu-west-1', keyId: 'alias/mauth' }),
  * });
  */
-export function kmsDecryptor(options: KmsDecryptorOptions = {}): (ciphertext: Buffer) => Promise<Buffer> {
+export function kmsDecryptor(given: KmsDecryptorOptions = {}): (ciphertext: Buffer) => Promise<Buffer> {
+  const options = ownProperties(given);
   const deadlineMs = deadlineOf(options);
   if (options.client && (options.region !== undefined || options.endpoint !== undefined)) {
     throw new MAuthConfigurationError(
@@ -97,7 +99,7 @@ async function loadSdk() {
 }
 
 function plainBytes(answer: unknown): Buffer {
-  const { Plaintext } = (answer ?? {}) as { Plaintext?: unknown };
+  const Plaintext = ownProperty(answer, 'Plaintext');
   if (Plaintext instanceof Uint8Array && Plaintext.length > 0) return Buffer.from(Plaintext);
   throw new Error('no plain text');
 }

@@ -1,4 +1,5 @@
 import { type Answer } from '../http/answers.js';
+import { ownProperty } from '../protocol/own-properties.js';
 
 /** An answer as API Gateway, Function URLs and load balancers want it. */
 export interface LambdaAnswer {
@@ -24,6 +25,6 @@ export function answerEvent(event: unknown, { status, headers, body }: Answer): 
 }
 
 function hasLists(event: unknown): boolean {
-  const { multiValueHeaders } = (event ?? {}) as { multiValueHeaders?: unknown };
+  const multiValueHeaders = ownProperty(event, 'multiValueHeaders');
   return typeof multiValueHeaders === 'object' && multiValueHeaders !== null;
 }

@@ -14,14 +14,14 @@ import { mauthOptionsFromEnv } from '../config/environment.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
 import { bytesOfText } from '../protocol/byte-string.js';
-import { ownProperties } from '../protocol/own-properties.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { originForm } from '../protocol/request-target.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
 import { answerEvent, type LambdaAnswer } from './answer-event.js';
 import { eventRequest } from './event-request.js';
 import { routedPath } from './event-target.js';
-import { isHttpEvent } from './lambda-http-event.js';
+import { readHttpEvent } from './lambda-http-event.js';
 
 /** A handler that only sees authentic requests. */
 export type AuthenticatedHandler<Event, Context, Result> = (
@@ -85,15 +85,16 @@ export class FunctionAuthenticator {
   async authenticateEvent(event: unknown): Promise<MAuthResult> {
     const parts = await this.#start();
     const { requestTarget, logger } = parts.settings;
-    if (!isHttpEvent(event)) {
+    const read = readHttpEvent(event);
+    if (!read) {
       logger.error(
         'MAuth: the event is not of API Gateway, a Function URL or a load balancer (malformed_request)',
       );
       return inauthentic('malformed_request');
     }
-    const request = eventRequest(event);
+    const request = eventRequest(read);
     const url = requestTarget ? targetFrom(requestTarget, event, logger) : request.url;
-    return verify(parts, { ...request, url } as VerifiableRequest, routedPath(event));
+    return verify(parts, { ...request, url } as VerifiableRequest, routedPath(read));
   }
 
   /**
@@ -104,7 +105,7 @@ export class FunctionAuthenticator {
    */
   async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
     const parts = await this.#start();
-    const { url } = request;
+    const url: unknown = ownProperty(request, 'url');
     const isReadable = typeof url === 'string' || url instanceof Uint8Array;
     return verify(parts, { ...request, url: isReadable ? originForm(bytesOfText(url)) : '' });
   }

@@ -1,6 +1,6 @@
 import { type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
 import { type HeaderFields } from '../protocol/headers.js';
-import { eventTarget } from './event-target.js';
+import { targetOf } from './event-target.js';
 import { isPayloadV2, type LambdaHttpEvent, type PayloadV1, type PayloadV2 } from './lambda-http-event.js';
 
 /** The request behind an event. `body` is undefined where the event does not tell whether there was one. */
@@ -15,7 +15,7 @@ export function eventRequest(event: LambdaHttpEvent): EventRequest {
   const isV2 = isPayloadV2(event);
   return {
     method: (isV2 ? event.requestContext.http.method : event.httpMethod) ?? '',
-    url: eventTarget(event) ?? '',
+    url: targetOf(event) ?? '',
     headers: isV2 ? headersOf(event.headers) : allHeaders(event),
     body: isV2 ? bodyOfV2(event) : bodyOf(event),
   };

@@ -1,8 +1,8 @@
 import { bytesOfText } from '../protocol/byte-string.js';
 import {
-  isHttpEvent,
   isLoadBalancerEvent,
   isPayloadV2,
+  readHttpEvent,
   type LambdaHttpEvent,
   type PayloadV1,
   type PayloadV2,
@@ -25,7 +25,12 @@ import {
  * // '/prod/studies?page=1'
  */
 export function eventTarget(event: unknown): string | undefined {
-  if (!isHttpEvent(event)) return undefined;
+  const read = readHttpEvent(event);
+  return read && targetOf(read);
+}
+
+/** As `eventTarget`, of an event that has been read. */
+export function targetOf(event: LambdaHttpEvent): string | undefined {
   const path = isPayloadV2(event) ? pathOfV2(event) : pathOfV1(event);
   const query = isPayloadV2(event) ? rawQueryOf(event) : queryOfMaps(event);
   if (path === undefined || query === undefined) return undefined;

@@ -1,3 +1,5 @@
+import { ownProperties } from '../protocol/own-properties.js';
+
 type Fields<T> = Readonly<Record<string, T | undefined>> | null;
 
 /** What all events have in common. */
@@ -42,15 +44,21 @@ export interface PayloadV2 extends Payload {
 
 export type LambdaHttpEvent = PayloadV1 | PayloadV2;
 
-/** Whether this is the event of an HTTP request, in one of the known payloads. */
-export function isHttpEvent(event: unknown): event is LambdaHttpEvent {
-  if (!isObject(event) || !isObject(event.requestContext)) return false;
-  const { requestContext } = event;
-  if (event.version === '2.0') {
-    const { http } = requestContext;
-    return isObject(http) && typeof http.method === 'string' && typeof event.rawPath === 'string';
+/**
+ * The event of an HTTP request, in one of the known payloads, with what it has itself: what a faulty merge wrote to
+ * `Object.prototype` is no part of it. Undefined for any other event.
+ */
+export function readHttpEvent(event: unknown): LambdaHttpEvent | undefined {
+  const own = ownProperties(event) as Readonly<Record<string, unknown>>;
+  if (!isObject(own.requestContext)) return undefined;
+  const context = ownProperties(own.requestContext);
+  if (own.version !== '2.0') {
+    const isComplete = typeof own.httpMethod === 'string' && typeof own.path === 'string';
+    return isComplete ? ({ ...own, requestContext: context } as unknown as PayloadV1) : undefined;
   }
-  return typeof event.httpMethod === 'string' && typeof event.path === 'string';
+  const http = ownProperties(context.http) as Readonly<Record<string, unknown>>;
+  const isComplete = typeof http.method === 'string' && typeof own.rawPath === 'string';
+  return isComplete ? ({ ...own, requestContext: { ...context, http } } as unknown as PayloadV2) : undefined;
 }
 
 export function isPayloadV2(event: LambdaHttpEvent): event is PayloadV2 {
@@ -58,7 +66,7 @@ export function isPayloadV2(event: LambdaHttpEvent): event is PayloadV2 {
 }
 
 export function isLoadBalancerEvent(event: LambdaHttpEvent): boolean {
-  return 'elb' in event.requestContext;
+  return Object.hasOwn(event.requestContext, 'elb');
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

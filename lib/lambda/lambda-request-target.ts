@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { ownProperty } from '../protocol/own-properties.js';
 import { eventTarget } from './event-target.js';
 
 const currentEvent = new AsyncLocalStorage<unknown>();
@@ -32,6 +33,6 @@ export function withLambdaEvent<Parameters extends readonly unknown[], Result>(
 export function lambdaRequestTarget(request: unknown): string {
   const event = currentEvent.getStore();
   if (event !== undefined) return eventTarget(event) ?? '';
-  const { originalUrl, url } = (request ?? {}) as { originalUrl?: string; url?: string };
-  return originalUrl ?? url ?? '';
+  const own = request as { originalUrl?: string; url?: string } | undefined;
+  return ownProperty(own, 'originalUrl') ?? ownProperty(own, 'url') ?? '';
 }

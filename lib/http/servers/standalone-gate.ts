@@ -7,6 +7,7 @@ import { ExemptPaths } from '../exempt-paths.js';
 import { type RequestReading } from '../platform.js';
 import { RequestAuthenticator } from '../request-authenticator.js';
 import { ResponseSigning } from '../response-signing.js';
+import { ownProperties } from '../../protocol/own-properties.js';
 import { mauthOptionsFromEnv } from '../../config/environment.js';
 import { type MAuthOptions } from '../../config/options.js';
 
@@ -27,7 +28,7 @@ export class StandaloneDoor {
    * @throws MAuthConfigurationError that names option or variable and the remedy
    */
   constructor(reading: RequestReading, options: MAuthDoorOptions = mauthOptionsFromEnv()) {
-    const { exempt, ...rest } = options ?? {};
+    const { exempt, ...rest } = ownProperties(options ?? {});
     const paths = new ExemptPaths(exempt);
     this.#parts = assembleParts(rest);
     const { settings, signer } = this.#parts;

@@ -1,6 +1,7 @@
 import { type HttpService } from '@nestjs/axios';
 import { type MAuthAuthenticator } from '../../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../../config/errors.js';
+import { ownProperties } from '../../protocol/own-properties.js';
 import { type MAuthSigner } from '../../signing/mauth-signer.js';
 import { type AnyAxiosInstance, type AxiosInstance } from './axios-types.js';
 import { bareAxios } from './adapter-runner.js';
@@ -64,7 +65,8 @@ export class MAuthAxiosInterceptor {
     signer: Pick<MAuthSigner, 'signRequest'>,
     attachOptions: MAuthAttachOptions = {},
   ): () => void {
-    const { authenticator, ...checkOptions } = attachOptions;
+    const { authenticator, ...others } = ownProperties(attachOptions);
+    const checkOptions: Omit<MAuthAttachOptions, 'authenticator'> = ownProperties(others);
     const { signedOrigins } = checkOptions;
     const axios = 'axiosRef' in target ? target.axiosRef : (target as AxiosInstance);
     const isSigned = readSignedOrigins(signedOrigins);

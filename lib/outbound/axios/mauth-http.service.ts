@@ -1,5 +1,6 @@
 import { type HttpModuleOptions, type HttpService } from '@nestjs/axios';
 import { MAuthConfigurationError } from '../../config/errors.js';
+import { ownProperties } from '../../protocol/own-properties.js';
 import { type MAuthSigner } from '../../signing/mauth-signer.js';
 import { type AxiosInstance } from './axios-types.js';
 import { MAuthAxiosInterceptor } from './mauth-axios.interceptor.js';
@@ -56,7 +57,7 @@ export function createMAuthHttpService(
     expectAppUuid,
     global: _global,
     ...config
-  } = options;
+  } = ownProperties(options);
   // Without `create` it is the global axios, and signing would spread over the whole application.
   const base = new HttpService().axiosRef;
   const axios = base.create(config as Parameters<AxiosInstance['create']>[0]);

@@ -5,6 +5,7 @@ import {
   MAuthInauthenticError,
   MAuthUnableToAuthenticateError,
 } from '../../config/errors.js';
+import { ownProperties } from '../../protocol/own-properties.js';
 import { isAppUuid } from '../../protocol/app-uuid.js';
 import { type AxiosResponse } from './axios-types.js';
 import { type MAuthRequestOptions } from './mauth-request-options.js';
@@ -32,9 +33,10 @@ export type ResponseChecks = (request: MAuthRequestOptions | undefined) => Respo
 
 /** @throws MAuthConfigurationError that names the option and the remedy; so does what it returns, for one request */
 export function responseChecks(
-  { authenticateResponses, expectAppUuid }: MAuthResponseAuthenticationOptions,
+  options: MAuthResponseAuthenticationOptions,
   authenticator: ResponseAuthenticator | undefined,
 ): ResponseChecks {
+  const { authenticateResponses, expectAppUuid } = ownProperties(options);
   const expectedOfAll = readExpected('http.expectAppUuid', expectAppUuid);
   if (expectedOfAll && authenticateResponses === false) {
     throw new MAuthConfigurationError(
@@ -43,14 +45,15 @@ export function responseChecks(
   }
   const isDefault = authenticateResponses ?? expectedOfAll !== undefined;
   if (isDefault) required(authenticator);
-  return (request = {}) => {
-    const expected = readExpected('mauth.expectAppUuid', request.expectAppUuid);
-    if (expected && request.authenticateResponse === false) {
+  return (request) => {
+    const { authenticateResponse, expectAppUuid: expectedOfOne } = ownProperties(request ?? {});
+    const expected = readExpected('mauth.expectAppUuid', expectedOfOne);
+    if (expected && authenticateResponse === false) {
       throw new MAuthConfigurationError(
         'MAuth option `mauth.expectAppUuid` is set, but `mauth.authenticateResponse` is false; remove one of them.',
       );
     }
-    const isWanted = request.authenticateResponse ?? (expected !== undefined || isDefault);
+    const isWanted = authenticateResponse ?? (expected !== undefined || isDefault);
     if (!isWanted) return undefined;
     return { authenticator: required(authenticator), expectAppUuid: expected ?? expectedOfAll };
   };

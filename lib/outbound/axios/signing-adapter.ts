@@ -10,6 +10,7 @@ import { type BareAxios } from './adapter-runner.js';
 import { cleanError, cleanResponse } from '../clean-outcome.js';
 import { causeInWords } from '../error-in-words.js';
 import { RequestDeadline } from './request-deadline.js';
+import { ownProperty } from '../../protocol/own-properties.js';
 import { framed, withContentType, withoutMAuth } from '../header-fields.js';
 import { followsRedirects, withoutRedirects } from './own-redirects.js';
 import {
@@ -85,7 +86,7 @@ class SignedExchange {
     private readonly parts: SigningParts,
   ) {
     this.#deadline = new RequestDeadline(config);
-    this.#check = parts.responseChecks((config as MAuthRequestConfig<RequestConfig>).mauth);
+    this.#check = parts.responseChecks(ownProperty(config as MAuthRequestConfig<RequestConfig>, 'mauth'));
   }
 
   async run(): Promise<AxiosResponse> {

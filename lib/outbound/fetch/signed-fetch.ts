@@ -1,3 +1,4 @@
+import { ownProperties } from '../../protocol/own-properties.js';
 import { type MAuthSigner } from '../../signing/mauth-signer.js';
 import { cleanError } from '../clean-outcome.js';
 import { fetchBody, type FetchBody } from './fetch-body.js';
@@ -48,8 +49,9 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 export function signedFetch(
   fetch: typeof globalThis.fetch,
   signer: Pick<MAuthSigner, 'signRequest'>,
-  { signedOrigins, maxStreamBytes }: MAuthSigningOptions = {},
+  options: MAuthSigningOptions = {},
 ): typeof globalThis.fetch {
+  const { signedOrigins, maxStreamBytes } = ownProperties(options);
   const isSigned = readSignedOrigins(signedOrigins);
   const maxBytes = readMaxStreamBytes(maxStreamBytes);
   const send: Fetch = async (input, init) => {
