@@ -1,10 +1,9 @@
 export {
   MAuthAuthenticator,
-  type RequestHead,
-  type RequestToAuthenticate,
-  type ResponseToAuthenticate,
+  type MAuthRequestToAuthenticate,
+  type MAuthResponseToAuthenticate,
 } from './authentication/mauth-authenticator.js';
-export { redisReplayStore, type RedisCommand } from './authentication/redis-replay-store.js';
+export { redisReplayStore, type MAuthRedisCommand } from './authentication/redis-replay-store.js';
 export {
   type MAuthFailure,
   type MAuthFailureCode,
@@ -18,7 +17,7 @@ export {
   mauthPlugin,
   type MAuthFastifyPlugin,
   type MAuthPluginOptions,
-  type PluggableFastify,
+  type MAuthPluggableFastify,
 } from './http/servers/mauth-plugin.js';
 export { type MAuthDoorOptions } from './http/servers/standalone-gate.js';
 export { getMAuthIdentity } from './http/identity.js';
@@ -31,11 +30,11 @@ export {
   MAuthUnableToSignError,
 } from './config/errors.js';
 export {
-  type Awaitable,
   type MAuthBodyOptions,
   type MAuthKeyOptions,
   type MAuthLogger,
   type MAuthOptions,
+  type MAuthPublicKey,
   type MAuthReplayOptions,
   type MAuthReplayStore,
   type MAuthResponseOptions,
@@ -45,11 +44,11 @@ export {
 } from './config/options.js';
 export { signedFetch } from './outbound/fetch/signed-fetch.js';
 export { type MAuthSigningOptions } from './outbound/signing-options.js';
-export { type HeaderFields } from './protocol/headers.js';
+export { type MAuthHeaderFields } from './protocol/headers.js';
 export {
   MAuthSigner,
   type MAuthSignerOptions,
-  type RequestToSign,
-  type ResponseToSign,
-  type SignOverrides,
+  type MAuthRequestToSign,
+  type MAuthResponseToSign,
+  type MAuthSignOverrides,
 } from './signing/mauth-signer.js';

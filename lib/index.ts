@@ -1,7 +1,7 @@
 import './nest/packages.js';
 export * from './core.js';
-export { type AppNotAllowed, type InboundFailure } from './http/inbound-failure.js';
-export { type BodyFailure, type BodyFailureCode } from './http/inbound-outcome.js';
+export { type MAuthAppNotAllowed, type MAuthInboundFailure } from './http/inbound-failure.js';
+export { type MAuthBodyFailure, type MAuthBodyFailureCode } from './http/inbound-outcome.js';
 export { type RequiresMAuthOptions } from './nest/access-metadata.js';
 export {
   AppUuid,
@@ -10,7 +10,7 @@ export {
   Public,
   RequiresMAuth,
   SignResponse,
-  type CallerParameterOptions,
+  type MAuthCallerOptions,
 } from './nest/decorators.js';
 export {
   MAuthForbiddenException,
@@ -33,6 +33,6 @@ export {
 } from './nest/module-options.js';
 export { MAuthAxiosInterceptor, type MAuthAttachOptions } from './outbound/axios/mauth-axios.interceptor.js';
 export { MAuthHttpService, type MAuthHttpOptions } from './outbound/axios/mauth-http.service.js';
-export { type AnyAxiosInstance, type MAuthRequestConfig } from './outbound/axios/axios-types.js';
+export { type MAuthAxiosInstance, type MAuthRequestConfig } from './outbound/axios/axios-types.js';
 export { type MAuthRequestOptions } from './outbound/axios/mauth-request-options.js';
 export { type MAuthResponseAuthenticationOptions } from './outbound/axios/response-authentication.js';

@@ -2,7 +2,7 @@ import { type AuthenticationTickets } from '../service/authentication-tickets.js
 import { type PublicKeys } from '../service/public-key-source.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
-import { forEachField, rereadable, type HeaderFields } from '../protocol/headers.js';
+import { forEachField, rereadable, type MAuthHeaderFields } from '../protocol/headers.js';
 import { isMethod, RequestLine, splitTarget } from '../protocol/request-target.js';
 import { isStatus, StatusLine } from '../protocol/string-to-sign.js';
 import { andThen, type MaybePromise } from './and-then.js';
@@ -16,17 +16,13 @@ import { inauthentic, type MAuthResult } from './result.js';
 import { type Verification } from './verification.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
-/** The head of a request as it came off the wire. */
-export interface RequestHead {
+/** A request as it came off the wire. */
+export interface MAuthRequestToAuthenticate {
   readonly method: string;
   /** Path and query, undecoded. In Node that is `request.url`; bytes are taken as they are. */
   readonly url: string | Uint8Array;
   /** A value may be the list of its lines; names are read in any case. */
-  readonly headers: HeaderFields;
-}
-
-/** A request as it came off the wire. */
-export interface RequestToAuthenticate extends RequestHead {
+  readonly headers: MAuthHeaderFields;
   /**
    * The bytes on the wire, or text that stands for its UTF-8 bytes; null = the request has no body. Bytes must stay as
    * they are until the promise settles.
@@ -34,10 +30,13 @@ export interface RequestToAuthenticate extends RequestHead {
   readonly body: Uint8Array | string | null;
 }
 
+/** The head of a request. */
+export type RequestHead = Omit<MAuthRequestToAuthenticate, 'body'>;
+
 /** A response as it came off the wire. */
-export interface ResponseToAuthenticate {
+export interface MAuthResponseToAuthenticate {
   readonly status: number;
-  readonly headers: HeaderFields;
+  readonly headers: MAuthHeaderFields;
   /** The bytes on the wire, or text that stands for its UTF-8 bytes; null = the response has no body. */
   readonly body: Uint8Array | string | null;
 }
@@ -80,7 +79,7 @@ export class MAuthAuthenticator {
    * 401 (inauthentic) or 503 (could not be decided), with a code for the log. With `replayProtection`, to ask about
    * one request twice is a replay.
    */
-  async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
+  async authenticateRequest(request: MAuthRequestToAuthenticate): Promise<MAuthResult> {
     const fields = rereadable(ownProperty(request, 'headers') ?? {});
     const head = {
       method: ownProperty(request, 'method') as string,
@@ -91,7 +90,7 @@ export class MAuthAuthenticator {
   }
 
   /** Authenticates a response whose body is at hand, on the same terms. */
-  async authenticateResponse(response: ResponseToAuthenticate): Promise<MAuthResult> {
+  async authenticateResponse(response: MAuthResponseToAuthenticate): Promise<MAuthResult> {
     const fields = rereadable(ownProperty(response, 'headers') ?? {});
     const status = ownProperty(response, 'status');
     const body = ownProperty(response, 'body');
@@ -119,8 +118,8 @@ export class MAuthAuthenticator {
   /** Without a promise where the key is at hand: each one that is awaited costs a turn. */
   #authenticate(
     verification: Verification,
-    headers: HeaderFields,
-    body: RequestToAuthenticate['body'] | undefined,
+    headers: MAuthHeaderFields,
+    body: MAuthRequestToAuthenticate['body'] | undefined,
   ): MaybePromise<MAuthResult> {
     if (!verification.rejected && !isBodyAtHand(headers, body)) return verification.refuseWithoutBody();
     const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : (body ?? undefined);
@@ -141,7 +140,7 @@ function requestLine(method: string, url: string | Uint8Array): RequestLine | un
 }
 
 /** "No bytes seen" is not "no body": what the headers announce must be there. */
-function isBodyAtHand(headers: HeaderFields, body: unknown): boolean {
+function isBodyAtHand(headers: MAuthHeaderFields, body: unknown): boolean {
   if (typeof body === 'string' || body instanceof Uint8Array) return true;
   if (body !== null) return false;
   let isAnnounced = false;

@@ -1,5 +1,10 @@
 import { type MAuthSettings } from '../config/options.js';
-import { pickHeaders, readAuthentication, type HeaderFields, type HeaderPair } from '../protocol/headers.js';
+import {
+  pickHeaders,
+  readAuthentication,
+  type MAuthHeaderFields,
+  type HeaderPair,
+} from '../protocol/headers.js';
 import { type MAuthVersion } from '../protocol/string-to-sign.js';
 import { isTime } from '../protocol/time.js';
 import { inauthentic, type MAuthFailure } from './result.js';
@@ -44,7 +49,7 @@ const MISMATCH = inauthentic('signature_mismatch');
 const UNSIGNED = new Claims(inauthentic('missing_headers'));
 
 /** Reads the headers of a message. A version counts as present when its authentication header is, even if empty. */
-export function readClaims(headers: HeaderFields, rules: ClaimRules): Claims {
+export function readClaims(headers: MAuthHeaderFields, rules: ClaimRules): Claims {
   const picked = pickHeaders(headers);
   const v1 = readClaim(1, picked.v1, rules);
   const v2 = readClaim(2, picked.v2, rules);

@@ -1,7 +1,7 @@
 import { type MAuthReplayStore } from '../config/options.js';
 
 /** Sends one command to Redis as it is written there, and resolves to the answer. */
-export type RedisCommand = (command: string, ...words: string[]) => PromiseLike<unknown>;
+export type MAuthRedisCommand = (command: string, ...words: string[]) => PromiseLike<unknown>;
 
 /**
  * Remembers signatures in Redis, for several instances of one app: whoever is first, by `SET … NX PX`, may go on.
@@ -19,7 +19,7 @@ export type RedisCommand = (command: string, ...words: string[]) => PromiseLike<
  * const client = await createClient().connect(); // redis
  * const store = redisReplayStore((...words) => client.sendCommand(words));
  */
-export function redisReplayStore(command: RedisCommand): MAuthReplayStore {
+export function redisReplayStore(command: MAuthRedisCommand): MAuthReplayStore {
   return {
     async remember(key, milliseconds) {
       const answer = await command('SET', key, '1', 'NX', 'PX', String(milliseconds));

@@ -1,11 +1,11 @@
 import { type KeyObject } from 'node:crypto';
 import { type Agent } from 'node:http';
 
-/** A value, or a promise of one. */
-export type Awaitable<T> = T | PromiseLike<T>;
-
 /** Versions that a message is signed with: MWS (`v1`), MWSV2 (`v2`) or both. */
 export type MAuthSignVersions = 'v1' | 'v2' | 'v1,v2';
+
+/** The public key of an app, as PEM or parsed; `undefined` = there is no such app. */
+export type MAuthPublicKey = string | KeyObject | undefined;
 
 /** Where log lines go; Nest's `Logger` and `console` both fit. */
 export interface MAuthLogger {
@@ -64,7 +64,7 @@ export interface MAuthReplayStore {
    *
    * @param milliseconds how long the key has to be remembered; it may not be forgotten earlier
    */
-  remember(key: string, milliseconds: number): Awaitable<boolean>;
+  remember(key: string, milliseconds: number): boolean | PromiseLike<boolean>;
 }
 
 /** How requests that come a second time are refused. */
@@ -173,7 +173,7 @@ export interface MAuthOptions {
    * Finds the public key of an app, instead of the MAuth service; `undefined` = no such app. Its answers are cached
    * like the service's; when it throws, authenticity is undecided (503).
    */
-  findPublicKey?: (appUuid: string) => Awaitable<string | KeyObject | undefined>;
+  findPublicKey?: (appUuid: string) => MAuthPublicKey | PromiseLike<MAuthPublicKey>;
   /**
    * Refuse a request whose signature was accepted before (401, `replayed`), by default in memory. Needs
    * `v2OnlyAuthenticate`. Equal requests of one app within one second have equal signatures, so the second of them is
@@ -212,7 +212,7 @@ export interface MAuthSettings {
   readonly undecidedStatus: 503 | 500;
   readonly logAttempts: boolean;
   readonly logger: MAuthLogger;
-  readonly findPublicKey?: (appUuid: string) => Awaitable<string | KeyObject | undefined>;
+  readonly findPublicKey?: (appUuid: string) => MAuthPublicKey | PromiseLike<MAuthPublicKey>;
   /** Undefined = off. */
   readonly replayProtection?: Complete<Omit<MAuthReplayOptions, 'store'>> & Pick<MAuthReplayOptions, 'store'>;
   readonly now: () => number;

@@ -1,5 +1,5 @@
 import { type MAuthSettings } from '../config/options.js';
-import { type InboundFailure } from './inbound-failure.js';
+import { type MAuthInboundFailure } from './inbound-failure.js';
 
 /** What a refused caller gets. */
 export interface Answer {
@@ -35,7 +35,7 @@ const RETRY_AFTER_BUDGET_SECONDS = 1;
  * const { status, headers, body } = answerFor({ authentic: false, status: 401, code: 'unknown_app' }, settings);
  */
 export function answerFor(
-  failure: InboundFailure,
+  failure: MAuthInboundFailure,
   { undecidedStatus, keys }: Pick<MAuthSettings, 'undecidedStatus' | 'keys'>,
 ): Answer {
   switch (failure.status) {

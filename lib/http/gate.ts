@@ -6,7 +6,7 @@ import { type MAuthSettings } from '../config/options.js';
 import { answerFor, type Answer } from './answers.js';
 import { type Exchange } from './request-pair.js';
 import { type ExemptPaths } from './exempt-paths.js';
-import { type InboundFailure } from './inbound-failure.js';
+import { type MAuthInboundFailure } from './inbound-failure.js';
 import { type InboundOutcome } from './inbound-outcome.js';
 import { sendAnswer } from './send-answer.js';
 
@@ -17,7 +17,7 @@ export class Door {
   readonly #settings: MAuthSettings;
   readonly #exempt: ExemptPaths;
   readonly #authenticate: Authenticate;
-  readonly #answerTo: (failure: InboundFailure) => Answer;
+  readonly #answerTo: (failure: MAuthInboundFailure) => Answer;
   readonly #admitted = new WeakSet<IncomingMessage>();
 
   /** @param answerTo what a refused caller gets; default: as all MAuth services answer */
@@ -25,7 +25,7 @@ export class Door {
     settings: MAuthSettings,
     exempt: ExemptPaths,
     authenticate: Authenticate,
-    answerTo = (failure: InboundFailure) => answerFor(failure, settings),
+    answerTo = (failure: MAuthInboundFailure) => answerFor(failure, settings),
   ) {
     this.#settings = settings;
     this.#exempt = exempt;

@@ -10,8 +10,8 @@ import { type MAuthSettings } from '../config/options.js';
 import { answerFor, type Answer } from './answers.js';
 import { type Arrival } from './incoming-request.js';
 import { comesOffTheWire, nodeRequest } from './request-pair.js';
-import { type InboundFailure } from './inbound-failure.js';
-import { type BodyFailure, type InboundOutcome } from './inbound-outcome.js';
+import { type MAuthInboundFailure } from './inbound-failure.js';
+import { type MAuthBodyFailure, type InboundOutcome } from './inbound-outcome.js';
 import { type RequestReading } from './platform.js';
 import { isSigned, Reception } from './incoming-requests.js';
 import { sendAnswer } from './send-answer.js';
@@ -83,7 +83,7 @@ export class RequestAuthenticator {
   }
 
   /** What a caller gets who is refused beneath the framework. */
-  protected answerTo(failure: InboundFailure): Answer {
+  protected answerTo(failure: MAuthInboundFailure): Answer {
     return answerFor(failure, this.#settings);
   }
 
@@ -210,7 +210,10 @@ export class RequestAuthenticator {
   }
 
   /** Writes down what the caller does not learn, and what verification itself has not written. */
-  #refuse<F extends MAuthFailure | BodyFailure>({ request, response, sentTarget }: Arrival, failure: F): F {
+  #refuse<F extends MAuthFailure | MAuthBodyFailure>(
+    { request, response, sentTarget }: Arrival,
+    failure: F,
+  ): F {
     // The rest of the body may still come, so the connection cannot carry another request.
     if (failure.status === 408) response.shouldKeepAlive = false;
     const subject = `${printable(request.method ?? '')} ${printable(pathOf(sentTarget))}`;
@@ -219,4 +222,4 @@ export class RequestAuthenticator {
   }
 }
 
-const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
+const TOO_LARGE: MAuthBodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });

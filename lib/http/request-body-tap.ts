@@ -4,7 +4,7 @@ import { AwaitedBodies, type AwaitedBody } from './awaited-bodies.js';
 import { BodyReplay, type Push } from './body-replay.js';
 import { contentLength, isGone, type Exchange } from './request-pair.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
-import { type BodyFailure } from './inbound-outcome.js';
+import { type MAuthBodyFailure } from './inbound-outcome.js';
 
 /** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
 export interface BodyReader {
@@ -28,10 +28,14 @@ export interface WireBodyOptions {
 /** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: for nobody. */
 type Flow = 'observed' | 'held' | 'passed' | 'dropped';
 
-const TOO_LARGE: BodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
-const BUDGET_FULL: BodyFailure = Object.freeze({ authentic: false, status: 503, code: 'body_budget_full' });
-const TIMED_OUT: BodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
-const ABORTED: BodyFailure = Object.freeze({ authentic: false, status: 400, code: 'body_aborted' });
+const TOO_LARGE: MAuthBodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
+const BUDGET_FULL: MAuthBodyFailure = Object.freeze({
+  authentic: false,
+  status: 503,
+  code: 'body_budget_full',
+});
+const TIMED_OUT: MAuthBodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
+const ABORTED: MAuthBodyFailure = Object.freeze({ authentic: false, status: 400, code: 'body_aborted' });
 
 // `process.nextTick` makes an object literal; see Exchange.
 const SOON = Promise.resolve();
@@ -61,13 +65,13 @@ export class WireBody implements AwaitedBody {
   #isPulling = false;
   #hasPulled = false;
   #limit: number;
-  #failure: BodyFailure | undefined;
+  #failure: MAuthBodyFailure | undefined;
   #held: HeldBytes | undefined;
   #kept: HeldBytes | undefined;
   /** The reader has got what was kept, and keeps it until the verdict, even if the caller goes away. */
   #isLent = false;
   #replay: BodyReplay | undefined;
-  #resolve: ((failure: BodyFailure | undefined) => void) | undefined;
+  #resolve: ((failure: MAuthBodyFailure | undefined) => void) | undefined;
 
   constructor({ request, response }: Exchange, reader: BodyReader, options: WireBodyOptions) {
     this.#request = request;
@@ -91,7 +95,7 @@ export class WireBody implements AwaitedBody {
   }
 
   /** Why the bytes are not all at hand (any more). */
-  get failure(): BodyFailure | undefined {
+  get failure(): MAuthBodyFailure | undefined {
     return this.#failure;
   }
 
@@ -126,7 +130,7 @@ export class WireBody implements AwaitedBody {
    *
    * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
    */
-  hold(maxBytes?: number): MaybePromise<BodyFailure | undefined> {
+  hold(maxBytes?: number): MaybePromise<MAuthBodyFailure | undefined> {
     if (isGone(this.#response)) this.#fail(ABORTED);
     if (this.#failure) return this.#failure;
     // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
@@ -270,7 +274,7 @@ export class WireBody implements AwaitedBody {
     this.#settle();
   }
 
-  #fail(failure: BodyFailure): void {
+  #fail(failure: MAuthBodyFailure): void {
     this.#failure ??= failure;
     if (this.#flow === 'held') this.#flow = 'dropped';
     this.#free();

@@ -1,6 +1,9 @@
 import { printable } from '../authentication/attempt-log.js';
 import { partsFrom } from '../authentication/authenticator-parts.js';
-import { MAuthAuthenticator, type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
+import {
+  MAuthAuthenticator,
+  type MAuthRequestToAuthenticate,
+} from '../authentication/mauth-authenticator.js';
 import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
 import {
   inauthentic,
@@ -103,7 +106,7 @@ export class FunctionAuthenticator {
    * @param request `url` is path and query, or an absolute URL whose scheme and host are cut off as text
    * @throws MAuthConfigurationError when options or private key cannot be used
    */
-  async authenticateRequest(request: RequestToAuthenticate): Promise<MAuthResult> {
+  async authenticateRequest(request: MAuthRequestToAuthenticate): Promise<MAuthResult> {
     const parts = await this.#start();
     const url: unknown = ownProperty(request, 'url');
     const isReadable = typeof url === 'string' || url instanceof Uint8Array;
@@ -158,7 +161,7 @@ async function start(read: () => MAuthOptions): Promise<Parts> {
   return { settings, authenticator: new MAuthAuthenticator(partsFrom(settings, signer)) };
 }
 
-type VerifiableRequest = RequestToAuthenticate & { readonly url: string };
+type VerifiableRequest = MAuthRequestToAuthenticate & { readonly url: string };
 
 /** The strict path policy, as at the other doors: for what was signed, and then for what a handler reads. */
 async function verify(

@@ -1,13 +1,13 @@
-import { type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
-import { type HeaderFields } from '../protocol/headers.js';
+import { type MAuthRequestToAuthenticate } from '../authentication/mauth-authenticator.js';
+import { type MAuthHeaderFields } from '../protocol/headers.js';
 import { targetOf } from './event-target.js';
 import { isPayloadV2, type LambdaHttpEvent, type PayloadV1, type PayloadV2 } from './lambda-http-event.js';
 
 /** The request behind an event. `body` is undefined where the event does not tell whether there was one. */
-export type EventRequest = Omit<RequestToAuthenticate, 'body' | 'url'> & {
+export type EventRequest = Omit<MAuthRequestToAuthenticate, 'body' | 'url'> & {
   /** Path and query on the wire, one character a byte; empty when nobody can tell them any more. */
   readonly url: string;
-  readonly body: RequestToAuthenticate['body'] | undefined;
+  readonly body: MAuthRequestToAuthenticate['body'] | undefined;
 };
 
 /** Reads the request behind an event. */
@@ -22,13 +22,13 @@ export function eventRequest(event: LambdaHttpEvent): EventRequest {
 }
 
 /** Where there is a list of all lines it counts: the other map has only the last line of each header. */
-function allHeaders({ multiValueHeaders, headers }: PayloadV1): HeaderFields {
+function allHeaders({ multiValueHeaders, headers }: PayloadV1): MAuthHeaderFields {
   return headersOf(multiValueHeaders ?? headers);
 }
 
-function headersOf(headers: unknown): HeaderFields {
+function headersOf(headers: unknown): MAuthHeaderFields {
   return typeof headers === 'object' && headers !== null && !Array.isArray(headers)
-    ? (headers as HeaderFields)
+    ? (headers as MAuthHeaderFields)
     : {};
 }
 

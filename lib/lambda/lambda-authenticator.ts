@@ -1,4 +1,4 @@
-import { type RequestToAuthenticate } from '../authentication/mauth-authenticator.js';
+import { type MAuthRequestToAuthenticate } from '../authentication/mauth-authenticator.js';
 import { type MAuthResult } from '../authentication/result.js';
 import { type Answer } from '../http/answers.js';
 import { fromEnvironment } from './from-environment.js';
@@ -23,7 +23,7 @@ export interface LambdaVerdict {
  * console.log(`called by ${request.getAppUuid()}`);
  */
 export class LambdaAuthenticator {
-  readonly #request: RequestToAuthenticate;
+  readonly #request: MAuthRequestToAuthenticate;
   readonly #authenticator: FunctionAuthenticator;
   #verdict: Promise<LambdaVerdict> | undefined;
   #appUuid: string | undefined;
@@ -38,8 +38,8 @@ export class LambdaAuthenticator {
   constructor(
     method: string,
     url: string,
-    headers: RequestToAuthenticate['headers'],
-    body: RequestToAuthenticate['body'],
+    headers: MAuthRequestToAuthenticate['headers'],
+    body: MAuthRequestToAuthenticate['body'],
     authenticator: FunctionAuthenticator = fromEnvironment,
   ) {
     this.#request = { method, url, headers, body };

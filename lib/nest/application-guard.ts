@@ -1,10 +1,10 @@
 import 'reflect-metadata';
 import { type CanActivate, type HttpException } from '@nestjs/common';
-import { type InboundFailure } from '../http/inbound-failure.js';
+import { type MAuthInboundFailure } from '../http/inbound-failure.js';
 
 /** A guard that an application has in place of `MAuthGuard`: a subclass, or in tests anything at all. */
 export interface ApplicationGuard extends CanActivate {
-  toException?(failure: InboundFailure): HttpException;
+  toException?(failure: MAuthInboundFailure): HttpException;
 }
 
 // A plain name, so that a subclass of the guard of one copy of this package is known to the module of the other.

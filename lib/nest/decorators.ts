@@ -83,7 +83,7 @@ export function SignResponse(): ClassDecorator & MethodDecorator {
 }
 
 /** For a handler that also runs without authentication. */
-export interface CallerParameterOptions {
+export interface MAuthCallerOptions {
   /** `undefined` where no caller was authenticated, instead of answering 401. Default false. */
   optional?: boolean;
 }
@@ -101,7 +101,7 @@ export interface CallerParameterOptions {
  * @Get()
  * list(@AppUuid({ optional: true }) appUuid?: string) {}
  */
-export function AppUuid(options: CallerParameterOptions = {}): ParameterDecorator {
+export function AppUuid(options: MAuthCallerOptions = {}): ParameterDecorator {
   return callerParameter({ property: 'appUuid', optional: options.optional });
 }
 
@@ -123,14 +123,11 @@ const PROPERTIES: Readonly<Record<keyof MAuthIdentity, true>> = { appUuid: true,
  * @Get()
  * list(@MAuthCaller({ optional: true }) caller?: MAuthIdentity) {}
  */
-export function MAuthCaller(options?: CallerParameterOptions): ParameterDecorator;
+export function MAuthCaller(options?: MAuthCallerOptions): ParameterDecorator;
+export function MAuthCaller(property: keyof MAuthIdentity, options?: MAuthCallerOptions): ParameterDecorator;
 export function MAuthCaller(
-  property: keyof MAuthIdentity,
-  options?: CallerParameterOptions,
-): ParameterDecorator;
-export function MAuthCaller(
-  first: keyof MAuthIdentity | CallerParameterOptions = {},
-  second: CallerParameterOptions = {},
+  first: keyof MAuthIdentity | MAuthCallerOptions = {},
+  second: MAuthCallerOptions = {},
 ): ParameterDecorator {
   if (typeof first === 'object') return callerParameter({ optional: first.optional });
   if (Object.hasOwn(PROPERTIES, first))
@@ -140,7 +137,7 @@ export function MAuthCaller(
   );
 }
 
-interface WantedOfCaller extends CallerParameterOptions {
+interface WantedOfCaller extends MAuthCallerOptions {
   readonly property?: keyof MAuthIdentity;
 }
 

@@ -17,7 +17,7 @@ import { ExpressPlatform } from './platforms/express.platform.js';
 import { FastifyPlatform } from './platforms/fastify.platform.js';
 import { reportEarlierLayers } from './earlier-layers.js';
 import { HostAdapters } from './host-adapters.js';
-import { type InboundFailure } from '../http/inbound-failure.js';
+import { type MAuthInboundFailure } from '../http/inbound-failure.js';
 import { OpenRoutes } from './open-routes.js';
 import { type InboundPlatform } from '../http/platform.js';
 import { RequestAuthenticator } from '../http/request-authenticator.js';
@@ -142,7 +142,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
     return receiver !== undefined && receiver.#isExemptHere(place, request);
   }
 
-  protected override answerTo(failure: InboundFailure): Answer {
+  protected override answerTo(failure: MAuthInboundFailure): Answer {
     const standard = super.answerTo(failure);
     const guard = this.#applicationGuard;
     if (!guard || !ownProperty(guard, 'toException')) return standard;
@@ -223,7 +223,7 @@ export class InboundAuthenticator extends RequestAuthenticator {
 }
 
 /** A guard may throw the exception as well as return it: Nest's filters see no difference. */
-function exceptionOf(guard: ApplicationGuard, failure: InboundFailure): unknown {
+function exceptionOf(guard: ApplicationGuard, failure: MAuthInboundFailure): unknown {
   try {
     return guard.toException?.(failure);
   } catch (error) {

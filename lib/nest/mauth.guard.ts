@@ -20,7 +20,7 @@ import { nodeResponse } from '../http/request-pair.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { httpRequest } from './http-request.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
-import { type InboundFailure } from '../http/inbound-failure.js';
+import { type MAuthInboundFailure } from '../http/inbound-failure.js';
 import { type InboundOutcome } from '../http/inbound-outcome.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './tokens.js';
 import {
@@ -127,7 +127,7 @@ export class MAuthGuard implements CanActivate {
    * logs and metrics, and is better kept from the caller. The gate of `protect: 'everything'` and `MAuthMiddleware`
    * answer with it too; exception filters do not see what they refuse.
    */
-  protected toException(failure: InboundFailure): HttpException {
+  protected toException(failure: MAuthInboundFailure): HttpException {
     const { status, body } = answerFor(failure, this.settings);
     switch (status) {
       case 400:
@@ -146,7 +146,7 @@ export class MAuthGuard implements CanActivate {
     }
   }
 
-  #refusal(context: ExecutionContext, failure: InboundFailure): HttpException {
+  #refusal(context: ExecutionContext, failure: MAuthInboundFailure): HttpException {
     if (context.getType<string>() === 'http') {
       const response = nodeResponse(context.switchToHttp().getResponse<unknown>());
       if (response && !response.headersSent) {
@@ -167,7 +167,7 @@ export class MAuthGuard implements CanActivate {
     return refusal;
   }
 
-  #notAllowed(context: ExecutionContext, appUuid: string): InboundFailure {
+  #notAllowed(context: ExecutionContext, appUuid: string): MAuthInboundFailure {
     this.settings.logger.warn(
       `MAuth refused the authentic app ${appUuid} at ${placeOf(context)}: app_not_allowed`,
     );

@@ -1,6 +1,6 @@
 import { type FactoryProvider, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
 import { type MAuthGuard } from './mauth.guard.js';
-import { type Awaitable, type MAuthOptions } from '../config/options.js';
+import { type MAuthOptions } from '../config/options.js';
 import { type MAuthHttpOptions } from '../outbound/axios/mauth-http.service.js';
 
 /** What a factory of `MAuthModule.forRootAsync` returns: the options of the module without its extras. */
@@ -43,7 +43,7 @@ export interface MAuthModuleOptions extends MAuthFactoryOptions, MAuthModuleExtr
 
 /** Makes options: for `useClass` and `useExisting` of `MAuthModule.forRootAsync`. */
 export interface MAuthOptionsFactory {
-  createMAuthOptions(): Awaitable<MAuthFactoryOptions>;
+  createMAuthOptions(): MAuthFactoryOptions | PromiseLike<MAuthFactoryOptions>;
 }
 
 /** Options that are made when the application starts: exactly one of `useFactory`, `useClass`, `useExisting`. */
@@ -51,7 +51,7 @@ export interface MAuthModuleAsyncOptions extends MAuthModuleExtras {
   /** Gets what `inject` names. */
   // The types of what is injected are the factory's own business, as for every factory provider of Nest.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  useFactory?: (...dependencies: any[]) => Awaitable<MAuthFactoryOptions>;
+  useFactory?: (...dependencies: any[]) => MAuthFactoryOptions | PromiseLike<MAuthFactoryOptions>;
   /** A class of which the module makes an instance. */
   useClass?: Type<MAuthOptionsFactory>;
   /** A class of which the application has an instance already. */

@@ -1,7 +1,7 @@
 import { HEADERS } from '../protocol/headers.js';
 
 /** Headers of a request on its way to an adapter; a value of false keeps axios from setting one of its own. */
-export type HeaderFields = Readonly<Record<string, unknown>>;
+export type MAuthHeaderFields = Readonly<Record<string, unknown>>;
 
 const MAUTH: ReadonlySet<string> = new Set(
   Object.values(HEADERS).flatMap(({ authentication, time }) => [
@@ -17,22 +17,22 @@ export function isMAuthHeader(name: string): boolean {
 
 /** The headers whose name, in lower case, passes. */
 export function keepHeaders(
-  headers: HeaderFields,
+  headers: MAuthHeaderFields,
   keeps: (name: string) => boolean,
 ): Record<string, unknown> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => keeps(name.toLowerCase())));
 }
 
 /** The headers without those of MAuth: what a caller or an earlier attempt has left there signs nothing any more. */
-export function withoutMAuth(headers: HeaderFields): Record<string, unknown> {
+export function withoutMAuth(headers: MAuthHeaderFields): Record<string, unknown> {
   return keepHeaders(headers, (name) => !isMAuthHeader(name));
 }
 
 /** Sets the content type that comes with a body. */
 export function withContentType(
-  headers: HeaderFields,
+  headers: MAuthHeaderFields,
   { contentType, weakType }: { contentType?: string; weakType?: true },
-): HeaderFields {
+): MAuthHeaderFields {
   const isSet = Object.entries(headers).some(
     ([name, value]) => name.toLowerCase() === 'content-type' && value,
   );
@@ -41,7 +41,7 @@ export function withContentType(
 }
 
 /** Announces the length of the signed bytes: another one would make the server read another body than was signed. */
-export function framed(headers: HeaderFields, { length }: Uint8Array): Record<string, unknown> {
+export function framed(headers: MAuthHeaderFields, { length }: Uint8Array): Record<string, unknown> {
   const rest = keepHeaders(headers, (name) => name !== 'content-length' && name !== 'transfer-encoding');
   return length > 0 ? { ...rest, 'Content-Length': String(length) } : rest;
 }

@@ -8,7 +8,7 @@ export const HEADERS = {
 } as const;
 
 /** Header names with values; a value may be the list of its lines. `Headers` of the fetch API fits too. */
-export type HeaderFields =
+export type MAuthHeaderFields =
   Readonly<Record<string, string | readonly string[] | undefined>> | Iterable<readonly [string, unknown]>;
 
 /** The values of one version's headers; undefined where a header is absent. */
@@ -53,14 +53,14 @@ const PLACES = new Map<string, readonly [keyof MAuthHeaders, keyof HeaderPair]>(
 const LENGTHS = new Set([...PLACES.keys()].map((name) => name.length));
 
 /** Picks the MAuth headers of both versions in one pass; names are read in any case. */
-export function pickHeaders(headers: HeaderFields): MAuthHeaders {
+export function pickHeaders(headers: MAuthHeaderFields): MAuthHeaders {
   const picked = new MAuthHeaders();
   forEachField(headers, LENGTHS, (name, value) => pick(picked, name, value));
   return picked;
 }
 
 /** Headers that can be read more than once: an iterator, which can not, becomes a list. */
-export function rereadable(headers: HeaderFields): HeaderFields {
+export function rereadable(headers: MAuthHeaderFields): MAuthHeaderFields {
   return isIterable(headers) ? [...headers] : headers;
 }
 
@@ -69,7 +69,7 @@ export function rereadable(headers: HeaderFields): HeaderFields {
  * length alone spares most names a closer look. What is no name with a value counts for nothing.
  */
 export function forEachField(
-  headers: HeaderFields,
+  headers: MAuthHeaderFields,
   lengths: ReadonlySet<number>,
   found: (name: string, value: unknown) => void,
 ): void {
@@ -105,7 +105,7 @@ function oneLine(value: unknown): string | undefined {
   return Array.isArray(value) && value.every((line) => typeof line === 'string') ? value.join(', ') : '';
 }
 
-function isIterable(headers: HeaderFields): headers is Iterable<readonly [string, unknown]> {
+function isIterable(headers: MAuthHeaderFields): headers is Iterable<readonly [string, unknown]> {
   return typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function';
 }
 

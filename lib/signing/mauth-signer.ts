@@ -37,7 +37,7 @@ export type MAuthSignerOptions = Pick<
 >;
 
 /** A request to sign. */
-export interface RequestToSign {
+export interface MAuthRequestToSign {
   /** As sent, in upper case. */
   readonly method: string;
   /** Path and query as sent, or an absolute URL, of which they are cut off as text. */
@@ -47,7 +47,7 @@ export interface RequestToSign {
 }
 
 /** A response to sign. */
-export interface ResponseToSign {
+export interface MAuthResponseToSign {
   /** Three digits. */
   readonly status: number;
   /** The very bytes that will be sent; responses to HEAD, 204 and 304 have none. */
@@ -55,7 +55,7 @@ export interface ResponseToSign {
 }
 
 /** For one signature, instead of what the signer was made with. */
-export interface SignOverrides {
+export interface MAuthSignOverrides {
   /** Seconds since 1970. */
   time?: number;
   signVersions?: MAuthOptions['signVersions'];
@@ -120,7 +120,7 @@ export class MAuthSigner {
    * @throws MAuthUnableToSignError `malformed_method`, `malformed_url`, `malformed_body`, `malformed_time`,
    * `malformed_sign_versions`, `no_private_key`; MAuthConfigurationError when the key could not be decrypted
    */
-  signRequest(request: RequestToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+  signRequest(request: MAuthRequestToSign, overrides?: MAuthSignOverrides): Promise<Record<string, string>> {
     return this.#sign(() => requestLineOf(request), ownProperty(request, 'body'), overrides);
   }
 
@@ -130,7 +130,7 @@ export class MAuthSigner {
    * @param pieces gone through once for each version that is signed; text stands for its UTF-8 bytes
    */
   signRequestInPieces(
-    request: Omit<RequestToSign, 'body'>,
+    request: Omit<MAuthRequestToSign, 'body'>,
     pieces: Iterable<Uint8Array | string>,
   ): Promise<Record<string, string>> {
     return this.#sign(() => requestLineOf(request), new InPieces(pieces));
@@ -139,11 +139,14 @@ export class MAuthSigner {
   /**
    * Exactly the headers to set on the response, by name. Errors as for `signRequest`, and `malformed_status`.
    */
-  signResponse(response: ResponseToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+  signResponse(
+    response: MAuthResponseToSign,
+    overrides?: MAuthSignOverrides,
+  ): Promise<Record<string, string>> {
     return this.#sign(() => statusLineOf(response), ownProperty(response, 'body'), overrides);
   }
 
-  async #sign(readHead: () => MessageHead, body: MessageBody | InPieces, overrides?: SignOverrides) {
+  async #sign(readHead: () => MessageHead, body: MessageBody | InPieces, overrides?: MAuthSignOverrides) {
     const { current } = this.#ownKey;
     const key = current instanceof KeyObject ? current : await current;
     if (!key)
@@ -184,7 +187,7 @@ export class MAuthSigner {
     return signV2(key, toBytes(v2Text(head, v2Digest(body), this.appUuid, time)));
   }
 
-  #versions(override: SignOverrides['signVersions']): MAuthSignVersions {
+  #versions(override: MAuthSignOverrides['signVersions']): MAuthSignVersions {
     if (override === undefined) return this.signVersions;
     const versions = parseSignVersions(String(override));
     if (versions) return versions;

@@ -1,5 +1,5 @@
 import { type DynamicModule, type FactoryProvider } from '@nestjs/common';
-import { type Awaitable, type MAuthOptions } from '../config/options.js';
+import { type MAuthOptions } from '../config/options.js';
 import { MAuthModule } from '../nest/mauth.module.js';
 import {
   type MAuthFactoryOptions,
@@ -67,11 +67,11 @@ export class MAuthTestingModule {
 
 /** As `MAuthModuleAsyncOptions`, with options of which none is required. */
 export interface MAuthTestingAsyncOptions extends Omit<MAuthModuleAsyncOptions, 'useFactory'> {
-  // As for every factory provider of Nest.
-
-  // As for every factory provider of Nest.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  useFactory?: (...dependencies: any[]) => Awaitable<Partial<MAuthFactoryOptions>>;
+  useFactory?: (
+    // As for every factory provider of Nest.
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    ...dependencies: any[]
+  ) => Partial<MAuthFactoryOptions> | PromiseLike<Partial<MAuthFactoryOptions>>;
 }
 
 /** The part of Nest's `TestingModuleBuilder` that is used here. */

@@ -1,9 +1,9 @@
 import { type ClientRequest } from 'node:http';
 import { MAuthUnableToSignError } from '../config/errors.js';
-import { type SignOverrides } from '../signing/mauth-signer.js';
+import { type MAuthSignOverrides } from '../signing/mauth-signer.js';
 import { standardCaller, type TestCaller } from './test-caller.js';
 
-export interface SignTestRequestOptions extends SignOverrides {
+export interface SignTestRequestOptions extends MAuthSignOverrides {
   /** Who signs. Default: a caller that the process shares. */
   as?: TestCaller;
 }
@@ -60,7 +60,7 @@ function isClientRequest(request: unknown): request is ClientRequest {
 }
 
 /** Collects the bytes, and sends them with their signature once they are all there. */
-function signWhenComplete(request: ClientRequest, caller: TestCaller, overrides: SignOverrides): void {
+function signWhenComplete(request: ClientRequest, caller: TestCaller, overrides: MAuthSignOverrides): void {
   const end = request.end.bind(request);
   const chunks: Buffer[] = [];
   const collect = (chunk: unknown, encoding: unknown) => {

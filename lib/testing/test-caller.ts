@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type MAuthSignVersions } from '../config/options.js';
 import { isAppUuid } from '../protocol/app-uuid.js';
-import { MAuthSigner, type RequestToSign, type SignOverrides } from '../signing/mauth-signer.js';
+import { MAuthSigner, type MAuthRequestToSign, type MAuthSignOverrides } from '../signing/mauth-signer.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { sharedKeyPair, type MAuthKeyPair } from './key-pairs.js';
 
@@ -60,7 +60,7 @@ export class TestCaller {
    *
    * @param overrides `time` in seconds since 1970
    */
-  sign(request: RequestToSign, overrides?: SignOverrides): Promise<Record<string, string>> {
+  sign(request: MAuthRequestToSign, overrides?: MAuthSignOverrides): Promise<Record<string, string>> {
     return this.signer.signRequest(request, overrides);
   }
 }

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { MAuthSigner, type MAuthResult, type RequestToAuthenticate } from '../../lib/core.js';
+import { MAuthSigner, type MAuthResult, type MAuthRequestToAuthenticate } from '../../lib/core.js';
 import { normalizedPath, parametersOf } from '../protocol/reference.js';
 import { alice, bob, createWorld, NOW, signedHeaders, type Version } from './signed-by-hand.js';
 
@@ -242,7 +242,7 @@ describe(`The authenticator, over ${RUNS} runs each,`, () => {
       });
       await fc.assert(
         fc.asyncProperty(anything, async (whatever) => {
-          const request = whatever as unknown as RequestToAuthenticate & { status: number };
+          const request = whatever as unknown as MAuthRequestToAuthenticate & { status: number };
           expect((await authenticator.authenticateRequest(request)).authentic).toBe(false);
           expect((await authenticator.authenticateResponse(request)).authentic).toBe(false);
         }),

@@ -1,4 +1,4 @@
-import { MAuthAuthenticator, type HeaderFields } from '../../lib/core.js';
+import { MAuthAuthenticator, type MAuthHeaderFields } from '../../lib/core.js';
 import {
   accepted,
   alice,
@@ -181,7 +181,7 @@ it('V1 does not cover the query', async () => {
 
 describe.each(VERSIONS)('The body of a request signed with %s', (_, version) => {
   function authenticate(body: unknown, signedBody: string, more: Record<string, unknown> = {}) {
-    const headers = { ...signedHeaders(version, alice, { body: signedBody }), ...more } as HeaderFields;
+    const headers = { ...signedHeaders(version, alice, { body: signedBody }), ...more } as MAuthHeaderFields;
     const { authenticator, log } = createWorld();
     const request = { ...REQUEST, headers, body: body as string };
     return authenticator.authenticateRequest(request).then((result) => ({ result, log }));

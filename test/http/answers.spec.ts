@@ -5,7 +5,7 @@ import {
   UnauthorizedException,
 } from '@nestjs/common';
 import { answerFor } from '../../lib/http/answers.js';
-import { type InboundFailure } from '../../lib/http/inbound-failure.js';
+import { type MAuthInboundFailure } from '../../lib/http/inbound-failure.js';
 import {
   MAuthForbiddenException,
   MAuthUnauthorizedException,
@@ -25,7 +25,7 @@ const missingV2 =
   'Upgrade your mAuth library and configure it properly."}';
 
 describe('The answer to a refused request', () => {
-  const answers: [InboundFailure, number, string, Record<string, string>][] = [
+  const answers: [MAuthInboundFailure, number, string, Record<string, string>][] = [
     [{ authentic: false, status: 401, code: 'missing_headers' }, 401, unauthorized, {}],
     [{ authentic: false, status: 401, code: 'signature_mismatch' }, 401, unauthorized, {}],
     [{ authentic: false, status: 401, code: 'unknown_app' }, 401, unauthorized, {}],

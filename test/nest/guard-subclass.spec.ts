@@ -22,7 +22,7 @@ import {
   OptionalMAuth,
   Public,
   RequiresMAuth,
-  type InboundFailure,
+  type MAuthInboundFailure,
   type MAuthIdentity,
   type MAuthModuleOptions,
   type MAuthProtection,
@@ -61,7 +61,7 @@ class AuditedGuard extends MAuthGuard {
     if (appUuid === other.appUuid) throw new MAuthUnauthorizedException({ why: 'unwelcome' });
   }
 
-  protected override toException({ code }: InboundFailure) {
+  protected override toException({ code }: MAuthInboundFailure) {
     return new HttpException({ why: code }, 418);
   }
 }
@@ -226,7 +226,7 @@ describe.each(PLATFORMS)(
       });
     });
 
-    it.each<[string, (failure: InboundFailure) => HttpException, number, string]>([
+    it.each<[string, (failure: MAuthInboundFailure) => HttpException, number, string]>([
       ['text', () => new HttpException('tea only', 418), 418, '{"statusCode":418,"message":"tea only"}'],
       [
         'an exception that it throws',
@@ -239,7 +239,7 @@ describe.each(PLATFORMS)(
     ])('answers at the gate as Nest would: %s', async (_case, toException, status, text) => {
       @Injectable()
       class OwnGuard extends MAuthGuard {
-        protected override toException(failure: InboundFailure) {
+        protected override toException(failure: MAuthInboundFailure) {
           return toException(failure);
         }
       }

@@ -26,7 +26,7 @@ import {
   OptionalMAuth,
   Public,
   RequiresMAuth,
-  type InboundFailure,
+  type MAuthInboundFailure,
   type MAuthIdentity,
   type MAuthModuleExtras,
   type MAuthModuleOptions,
@@ -386,7 +386,7 @@ describe.each(PLATFORMS)('The guard on %s', (_name, createAdapter) => {
 
 describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter) => {
   class TeapotException extends HttpException {
-    constructor(readonly failure: InboundFailure) {
+    constructor(readonly failure: MAuthInboundFailure) {
       super({ why: failure.code }, 418);
     }
   }
@@ -411,7 +411,7 @@ describe.each(PLATFORMS)('A subclass of the guard on %s', (_name, createAdapter)
       }
     }
 
-    protected override toException(failure: InboundFailure) {
+    protected override toException(failure: MAuthInboundFailure) {
       return new TeapotException(failure);
     }
   }
@@ -590,11 +590,11 @@ describe('A parameter for the caller', () => {
 
 describe("The guard's exceptions", () => {
   class ExposedGuard extends MAuthGuard {
-    exceptionFor(failure: InboundFailure) {
+    exceptionFor(failure: MAuthInboundFailure) {
       return this.toException(failure);
     }
   }
-  const failures: [InboundFailure, new (...parameters: never[]) => HttpException][] = [
+  const failures: [MAuthInboundFailure, new (...parameters: never[]) => HttpException][] = [
     [{ authentic: false, status: 400, code: 'body_aborted' }, BadRequestException],
     [{ authentic: false, status: 401, code: 'unknown_app' }, MAuthUnauthorizedException],
     [{ authentic: true, status: 403, code: 'app_not_allowed' }, MAuthForbiddenException],

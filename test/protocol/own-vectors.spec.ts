@@ -1,4 +1,9 @@
-import { MAuthAuthenticator, MAuthSigner, type RequestToSign, type ResponseToSign } from '../../lib/core.js';
+import {
+  MAuthAuthenticator,
+  MAuthSigner,
+  type MAuthRequestToSign,
+  type MAuthResponseToSign,
+} from '../../lib/core.js';
 import { readPublicKey, stringToSign, verifySignature, type MAuthVersion } from '../../lib/protocol/index.js';
 import { RecordedLog } from '../authentication/recorded-log.js';
 import vectors from './own-vectors.json';
@@ -19,7 +24,7 @@ interface Vector {
   readonly body: Buffer;
   readonly expected: Buffer;
   readonly headers: Record<string, string>;
-  readonly message: RequestToSign | ResponseToSign;
+  readonly message: MAuthRequestToSign | MAuthResponseToSign;
 }
 
 const CASES: Vector[] = vectors.cases.map(

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MAuthAuthenticator, MAuthSigner, type RequestToAuthenticate } from '../../lib/core.js';
+import { MAuthAuthenticator, MAuthSigner, type MAuthRequestToAuthenticate } from '../../lib/core.js';
 import { stringToSign, type MAuthVersion } from '../../lib/protocol/index.js';
 import { describeWithSuites } from '../support/suites.js';
 import { createTestApp } from '../support/test-app.js';
@@ -56,7 +56,7 @@ describeWithSuites('The public protocol test suite', 'suites/mauth-protocol-test
         time,
         signVersions,
       });
-      const forgeries: Record<string, RequestToAuthenticate> = {
+      const forgeries: Record<string, MAuthRequestToAuthenticate> = {
         body: { ...signed, body: Buffer.concat([Buffer.from(signed.body ?? ''), Buffer.from('x')]) },
         method: { ...signed, method: 'PUT' },
         path: { ...signed, url: signed.url.replace(/^[^?]*/, '$&x') },

@@ -5,7 +5,7 @@ import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import {
   MAuthAuthenticator,
-  type RequestToAuthenticate,
+  type MAuthRequestToAuthenticate,
 } from '../../lib/authentication/mauth-authenticator.js';
 import { type MAuthFailureCode } from '../../lib/authentication/result.js';
 import { AuthenticationTicketClient } from '../../lib/service/authentication-ticket-client.js';
@@ -56,9 +56,9 @@ afterEach(async () => {
 });
 
 async function signed(
-  changes: Partial<RequestToAuthenticate> = {},
+  changes: Partial<MAuthRequestToAuthenticate> = {},
   signer = callerSigns,
-): Promise<RequestToAuthenticate> {
+): Promise<MAuthRequestToAuthenticate> {
   const request = { method: 'POST', url: '/studies?page=1&q=%20', body: Buffer.from([0, 255, 10, 13]) };
   return { ...request, headers: await signer.signRequest(request), ...changes };
 }
@@ -177,7 +177,7 @@ describe('an authentication ticket', () => {
   it('is not written for a request that is malformed', async () => {
     const { headers } = await signed();
     const time = Object.keys(headers).find((name) => name.toLowerCase() === 'mcc-time') as string;
-    const malformed: RequestToAuthenticate[] = [
+    const malformed: MAuthRequestToAuthenticate[] = [
       await signed({ headers: {} }),
       await signed({ headers: { ...headers, [time]: '1e9' } as Record<string, string> }),
       await signed({ headers: { ...headers, [time]: '1' } as Record<string, string> }),
@@ -274,7 +274,7 @@ describe('A MAuth service that is asked about tickets', () => {
       body && { body },
       new MAuthSigner({ appUuid: randomUUID(), privateKey: caller.privateKey, signVersions: 'v2' }),
     );
-  const codeOf = async (request: RequestToAuthenticate) => {
+  const codeOf = async (request: MAuthRequestToAuthenticate) => {
     const result = await authenticator.authenticateRequest(request);
     return result.authentic ? 'authentic' : result.code;
   };

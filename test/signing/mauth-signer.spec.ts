@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import {
   MAuthSigner,
   MAuthUnableToSignError,
-  type RequestToSign,
-  type SignOverrides,
+  type MAuthRequestToSign,
+  type MAuthSignOverrides,
 } from '../../lib/core.js';
 import { verifySignature } from '../../lib/protocol/index.js';
 import { createTestApp } from '../support/test-app.js';
@@ -81,7 +81,7 @@ describe('A signed request', () => {
   });
 
   it('is signed as a request, also when the object has a status', async () => {
-    const headers = await signer.signRequest({ method: 'GET', url: '/', status: 200 } as RequestToSign);
+    const headers = await signer.signRequest({ method: 'GET', url: '/', status: 200 } as MAuthRequestToSign);
     expect(holds(1, headers, `GET\n/\n\n${appUuid}\n${NOW}`)).toBe(true);
   });
 
@@ -112,7 +112,7 @@ describe('A signed response', () => {
 describe('Nothing is signed', () => {
   const good = { method: 'GET', url: '/' };
 
-  it.each<[string, object, SignOverrides | undefined, string]>([
+  it.each<[string, object, MAuthSignOverrides | undefined, string]>([
     ['with a line feed in the method', { method: 'GET\n/x' }, undefined, 'malformed_method'],
     ['with a method in lower case', { method: 'get' }, undefined, 'malformed_method'],
     ['with a line feed in the path', { url: '/a\nb' }, undefined, 'malformed_url'],

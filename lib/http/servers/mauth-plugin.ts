@@ -3,14 +3,17 @@ import { MAuthConfigurationError } from '../../config/errors.js';
 import { StandaloneDoor, type MAuthDoorOptions } from './standalone-gate.js';
 
 /** As much of a Fastify instance as the plugin needs. */
-export interface PluggableFastify {
+export interface MAuthPluggableFastify {
   addHook(name: string, hook: (...parameters: never[]) => unknown): unknown;
   hasDecorator(name: string): boolean;
   decorate(name: string, value: unknown): unknown;
 }
 
 /** A plugin as Fastify calls it. */
-export type MAuthFastifyPlugin = (instance: PluggableFastify, options: MAuthPluginOptions) => Promise<void>;
+export type MAuthFastifyPlugin = (
+  instance: MAuthPluggableFastify,
+  options: MAuthPluginOptions,
+) => Promise<void>;
 
 /** What `register` itself understands, beside the options of a plugin. */
 const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
@@ -19,7 +22,7 @@ const REGISTERED = 'nestjs-mauth';
 /** Options of the plugin; without any of its own it takes them from the environment. */
 export type MAuthPluginOptions = Partial<MAuthDoorOptions>;
 
-async function register(instance: PluggableFastify, options: MAuthPluginOptions): Promise<void> {
+async function register(instance: MAuthPluggableFastify, options: MAuthPluginOptions): Promise<void> {
   refuseToComeTooLate(instance);
   const hooks = new FastifyHooks();
   const door = new StandaloneDoor(hooks, ownOptions(options));
@@ -43,7 +46,7 @@ function ownOptions(options: MAuthPluginOptions): MAuthDoorOptions | undefined {
 }
 
 /** Hooks are inherited by contexts that are made after them: earlier plugins would go on without any protection. */
-function refuseToComeTooLate(instance: PluggableFastify): void {
+function refuseToComeTooLate(instance: MAuthPluggableFastify): void {
   if (instance.hasDecorator(REGISTERED)) {
     throw new MAuthConfigurationError(
       'mauthPlugin is registered more than once; register it once, at the root.',

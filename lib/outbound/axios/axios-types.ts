@@ -15,7 +15,7 @@ type RequestInterceptor = NonNullable<Parameters<AxiosInstance['interceptors']['
  * Any axios instance, whichever copy of axios it comes from: axios' types for CommonJS and for ES modules do not fit
  * each other, so that only what is needed is asked for.
  */
-export interface AnyAxiosInstance {
+export interface MAuthAxiosInstance {
   create: (config?: never) => unknown;
   interceptors: {
     request: { use: (onFulfilled: never) => number; eject: (id: number) => void };

@@ -3,7 +3,7 @@ import { type MAuthAuthenticator } from '../../authentication/mauth-authenticato
 import { MAuthConfigurationError } from '../../config/errors.js';
 import { ownProperties } from '../../protocol/own-properties.js';
 import { type MAuthSigner } from '../../signing/mauth-signer.js';
-import { type AnyAxiosInstance, type AxiosInstance } from './axios-types.js';
+import { type MAuthAxiosInstance, type AxiosInstance } from './axios-types.js';
 import { bareAxios } from './adapter-runner.js';
 import { cleanError, cleanResponse } from '../clean-outcome.js';
 import { joinInterceptors } from './interceptor-chain.js';
@@ -61,7 +61,7 @@ export class MAuthAxiosInterceptor {
    * });
    */
   static attach(
-    target: AnyAxiosInstance | HttpService,
+    target: MAuthAxiosInstance | HttpService,
     signer: Pick<MAuthSigner, 'signRequest'>,
     attachOptions: MAuthAttachOptions = {},
   ): () => void {

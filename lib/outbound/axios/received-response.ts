@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { types } from 'node:util';
 import zlib from 'node:zlib';
 import { type AdapterChoice, type AxiosResponse, type RequestConfig } from './axios-types.js';
-import { keepHeaders, type HeaderFields } from '../header-fields.js';
+import { keepHeaders, type MAuthHeaderFields } from '../header-fields.js';
 
 type Decode = (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>;
 
@@ -21,7 +21,7 @@ export class DecompressedTooLarge extends Error {}
 export const AS_RECEIVED: Partial<RequestConfig> = { responseType: 'arraybuffer', decompress: false };
 
 /** The fetch adapter decompresses by itself, so it asks for a body that need not be, unless the caller asks for another. */
-export function withEncodingFor(choice: AdapterChoice, headers: HeaderFields): Record<string, unknown> {
+export function withEncodingFor(choice: AdapterChoice, headers: MAuthHeaderFields): Record<string, unknown> {
   const isAsked = Object.keys(keepHeaders(headers, (name) => name === 'accept-encoding')).length > 0;
   return isFetch(choice) && !isAsked ? { ...headers, 'Accept-Encoding': 'identity' } : { ...headers };
 }

@@ -1,11 +1,11 @@
 import { type RequestConfig } from './axios-types.js';
-import { type HeaderFields } from '../header-fields.js';
+import { type MAuthHeaderFields } from '../header-fields.js';
 
 /** One request of a chain: the first, or one that a redirect has led to. */
 export interface Hop {
   readonly method: string;
   readonly url: URL;
-  readonly headers: HeaderFields;
+  readonly headers: MAuthHeaderFields;
   readonly auth: RequestConfig['auth'];
   /** Whether the body goes along. */
   readonly withBody: boolean;

@@ -4,7 +4,6 @@ import {
   MAuthGuard,
   MAuthModule,
   mauthOptionsFromEnv,
-  type Awaitable,
   type MAuthFactoryOptions,
   type MAuthIdentity,
   type MAuthModuleAsyncOptions,
@@ -25,7 +24,7 @@ export const synchronous: MAuthModuleOptions = {
 
 @Injectable()
 export class Factory implements MAuthOptionsFactory {
-  createMAuthOptions(): Awaitable<MAuthFactoryOptions> {
+  createMAuthOptions(): MAuthFactoryOptions | PromiseLike<MAuthFactoryOptions> {
     const core: MAuthOptions = mauthOptionsFromEnv();
     return { ...core, http: { timeout: 1000 } };
   }
