@@ -21,12 +21,10 @@ import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { originForm } from '../protocol/request-target.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
-import { answerEvent, type LambdaAnswer } from './answer-event.js';
-import { eventRequest } from './event-request.js';
-import { routedPath } from './event-target.js';
-import { readHttpEvent } from './lambda-http-event.js';
+import { eventRequest, routedPath } from './event-request.js';
+import { answerEvent, readHttpEvent, type LambdaAnswer } from './http-event.js';
 
-/** A handler that only sees authentic requests. */
+/** A handler that only gets authentic requests. */
 export type AuthenticatedHandler<Event, Context, Result> = (
   event: Event,
   context: Context,
@@ -48,12 +46,12 @@ interface Parts {
 
 /**
  * Authenticates the requests of one Lambda function. It is made once, outside the handler, so that public keys stay
- * cached while the instance is warm; what the options say is looked at, and an encrypted private key decrypted, when
- * the first request comes. When that fails, the next request tries again.
+ * cached while the instance is warm. The options are checked, and an encrypted private key is decrypted, when the first
+ * request comes. When that fails, the next request tries again.
  *
  * @see createLambdaAuthenticator
  */
-export class FunctionAuthenticator {
+export class EventAuthenticator {
   readonly #options: () => MAuthOptions;
   #parts: Promise<Parts> | undefined;
 
@@ -63,7 +61,7 @@ export class FunctionAuthenticator {
   }
 
   /**
-   * Resolves when the options are good and the private key is there; to be called while the instance starts, if a
+   * Resolves when the options are checked and the private key is there. Call it while the instance starts, if a
    * function shall rather not start than fail its first request.
    *
    * @throws MAuthConfigurationError that names option or variable and the remedy
@@ -149,6 +147,56 @@ export class FunctionAuthenticator {
   }
 }
 
+/** One for the whole process, for environment and instance live equally long. It reads nothing before its first use. */
+export const fromEnvironment = new EventAuthenticator();
+
+/**
+ * Makes an authenticator with options of your own. Make it once, outside the handler: then it keeps public keys between
+ * the invocations of a warm instance.
+ *
+ * @param options default: from the environment (APP_UUID, PRIVATE_KEY, MAUTH_URL …). A private key that is ciphertext
+ * is decrypted with `kmsDecryptor()`, unless `decryptPrivateKey` says otherwise; `requestTarget` gets the event.
+ *
+ * @example
+ * const mauth = createLambdaAuthenticator({ ...mauthOptionsFromEnv(), v2OnlyAuthenticate: true });
+ * export const handler = mauth.withMAuth(async (event, context, { appUuid }) => ({ statusCode: 200, body: appUuid }));
+ */
+export function createLambdaAuthenticator(options?: MAuthOptions): EventAuthenticator {
+  return new EventAuthenticator(options);
+}
+
+/**
+ * Authenticates the request behind an event, configured from the environment.
+ *
+ * @param event of API Gateway (REST or HTTP API), a Function URL or an Application Load Balancer
+ * @throws MAuthConfigurationError when variables or private key cannot be used; nothing in an event makes it throw
+ *
+ * @example
+ * const result = await authenticateEvent(event);
+ * if (!result.authentic) return { statusCode: result.status };
+ * console.log(`called by ${result.appUuid}`);
+ */
+export function authenticateEvent(event: unknown): Promise<MAuthResult> {
+  return fromEnvironment.authenticateEvent(event);
+}
+
+/**
+ * Lets only authentic requests through to a handler, configured from the environment. All others are answered with
+ * 401, or 503 when it could not be decided.
+ *
+ * @throws MAuthConfigurationError (the handler, on its first call) when variables or private key cannot be used
+ *
+ * @example
+ * export const handler = withMAuth(async (event: APIGatewayProxyEventV2, context: Context, { appUuid }) => {
+ *   return { statusCode: 200, body: `Hello, ${appUuid}` };
+ * });
+ */
+export function withMAuth<Event, Context, Result>(
+  handler: AuthenticatedHandler<Event, Context, Result>,
+): ProtectedHandler<Event, Context, Result> {
+  return fromEnvironment.withMAuth(handler);
+}
+
 async function start(read: () => MAuthOptions): Promise<Parts> {
   const options = ownProperties(read());
   const { pathPolicy = 'strict', decryptPrivateKey = kmsDecryptor() } = options; // Strict: there is a handler.
@@ -163,7 +211,7 @@ async function start(read: () => MAuthOptions): Promise<Parts> {
 
 type VerifiableRequest = MAuthRequestToAuthenticate & { readonly url: string };
 
-/** The strict path policy, as at the other doors: for what was signed, and then for what a handler reads. */
+/** The strict path policy, as at the gates: for what was signed, and then for what a handler reads. */
 async function verify(
   { settings, authenticator }: Parts,
   request: VerifiableRequest,

@@ -1,12 +1,14 @@
 export { type MAuthIdentity, type MAuthResult } from '../authentication/result.js';
 export { type Answer as MAuthAnswer } from '../http/answers.js';
-export { type LambdaAnswer } from './answer-event.js';
-export { eventTarget } from './event-target.js';
-export { authenticateEvent, createLambdaAuthenticator, withMAuth } from './from-environment.js';
 export {
-  FunctionAuthenticator,
+  authenticateEvent,
+  createLambdaAuthenticator,
+  EventAuthenticator,
+  withMAuth,
   type AuthenticatedHandler,
   type ProtectedHandler,
 } from './event-authenticator.js';
+export { eventTarget } from './event-request.js';
+export { type LambdaAnswer } from './http-event.js';
 export { LambdaAuthenticator, type LambdaVerdict } from './lambda-authenticator.js';
 export { lambdaRequestTarget, withLambdaEvent } from './lambda-request-target.js';

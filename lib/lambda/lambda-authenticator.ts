@@ -1,8 +1,7 @@
 import { type MAuthRequestToAuthenticate } from '../authentication/mauth-authenticator.js';
 import { type MAuthResult } from '../authentication/result.js';
 import { type Answer } from '../http/answers.js';
-import { fromEnvironment } from './from-environment.js';
-import { type FunctionAuthenticator } from './event-authenticator.js';
+import { fromEnvironment, type EventAuthenticator } from './event-authenticator.js';
 
 /** What became of a request. */
 export interface LambdaVerdict {
@@ -24,7 +23,7 @@ export interface LambdaVerdict {
  */
 export class LambdaAuthenticator {
   readonly #request: MAuthRequestToAuthenticate;
-  readonly #authenticator: FunctionAuthenticator;
+  readonly #authenticator: EventAuthenticator;
   #verdict: Promise<LambdaVerdict> | undefined;
   #appUuid: string | undefined;
 
@@ -40,7 +39,7 @@ export class LambdaAuthenticator {
     url: string,
     headers: MAuthRequestToAuthenticate['headers'],
     body: MAuthRequestToAuthenticate['body'],
-    authenticator: FunctionAuthenticator = fromEnvironment,
+    authenticator: EventAuthenticator = fromEnvironment,
   ) {
     this.#request = { method, url, headers, body };
     this.#authenticator = authenticator;

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ownProperty } from '../protocol/own-properties.js';
-import { eventTarget } from './event-target.js';
+import { eventTarget } from './event-request.js';
 
 const currentEvent = new AsyncLocalStorage<unknown>();
 

@@ -5,13 +5,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 
 const lib = join(__dirname, '../../lib');
-const FILES = [
-  'kms/index.ts',
-  'kms/kms-decryptor.ts',
-  'kms/kms-failure.ts',
-  'config/errors.ts',
-  'protocol/own-properties.ts',
-];
+const FILES = ['kms/index.ts', 'kms/kms-decryptor.ts', 'config/errors.ts', 'protocol/own-properties.ts'];
 const ATTEMPT = `kmsDecryptor()(Buffer.from('ciphertext')).catch((error) => console.log(error.name + ': ' + error.message))`;
 
 describe.each([

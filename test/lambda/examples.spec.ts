@@ -63,7 +63,7 @@ describe('The example of', () => {
   });
 
   it.each([
-    ['authenticateEvent', 'lib/lambda/from-environment.ts', 'export function authenticateEvent'],
+    ['authenticateEvent', 'lib/lambda/event-authenticator.ts', 'export function authenticateEvent'],
     ['its method', 'lib/lambda/event-authenticator.ts', 'async authenticateEvent'],
   ])('authenticateEvent: %s', async (_, file, declaration) => {
     const example = asHandler(exampleOf(file, declaration));
@@ -75,13 +75,13 @@ describe('The example of', () => {
   it.each<[string, () => string, string]>([
     [
       'the function',
-      () => exampleOf('lib/lambda/from-environment.ts', 'export function withMAuth'),
+      () => exampleOf('lib/lambda/event-authenticator.ts', 'export function withMAuth'),
       'Hello, ',
     ],
     ['the method', () => exampleOf('lib/lambda/event-authenticator.ts', '  withMAuth<'), 'Hello, '],
     [
       'with options of its own',
-      () => exampleOf('lib/lambda/from-environment.ts', 'export function createLambdaAuthenticator'),
+      () => exampleOf('lib/lambda/event-authenticator.ts', 'export function createLambdaAuthenticator'),
       '',
     ],
     ['in README.md', () => exampleInReadme('withMAuth('), ''],

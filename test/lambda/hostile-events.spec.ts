@@ -45,6 +45,29 @@ function put(event: Record<string, any>, place: string, value: unknown): void {
 }
 
 describe('events that nobody would send', () => {
+  it.each(GATEWAYS.map((gateway) => [gateway.name, gateway] as const))(
+    'are no more authentic for the signature of another event on Object.prototype: %s',
+    async (_name, gateway) => {
+      const target = `${gateway.prefix}/studies?page=1`;
+      const headers = await signer.signRequest({ method: 'GET', url: target });
+      const lists = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]));
+      const request = { method: 'GET', target, headers: { accept: '*/*' } };
+      const event = gateway.event(request) as unknown as Record<string, unknown>;
+      delete event.headers;
+      delete event.multiValueHeaders;
+      const polluted = Object.prototype as Record<string, unknown>;
+      try {
+        polluted.headers = headers;
+        polluted.multiValueHeaders = lists;
+        const result = await mauth.authenticateEvent(event);
+        expect(result).toMatchObject({ authentic: false, code: 'missing_headers' });
+      } finally {
+        delete polluted.headers;
+        delete polluted.multiValueHeaders;
+      }
+    },
+  );
+
   it('are never accepted and never make the authenticator throw', async () => {
     const text = fc.string({ unit: 'binary' });
     const nonsense = fc.oneof(fc.anything({ withNullPrototype: true }), text, fc.dictionary(text, text));
