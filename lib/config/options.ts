@@ -7,15 +7,22 @@ export type MAuthSignVersions = 'v1' | 'v2' | 'v1,v2';
 /** The public key of an app, as PEM or parsed; `undefined` = there is no such app. */
 export type MAuthPublicKey = string | KeyObject | undefined;
 
-/** Where log lines go; Nest's `Logger` and `console` both fit. */
+/** Where log lines go, one call for each; Nest's `Logger` and `console` both fit. */
 export interface MAuthLogger {
   log(message: string): void;
   warn(message: string): void;
   error(message: string): void;
 }
 
-/** A shared store of text, such as a Keyv store or a `@nestjs/cache-manager` cache. */
+/**
+ * A shared store of text, such as a Keyv store or a `@nestjs/cache-manager` cache. When it throws or rejects, the
+ * MAuth service is asked as if there were no store.
+ *
+ * @example
+ * keys: { secondLevel: new Keyv(new KeyvRedis('redis://localhost')) }
+ */
 export interface MAuthSecondLevelCache {
+  /** The text that is stored; anything else counts as nothing stored. */
   get(key: string): Promise<unknown>;
   /** `ttl` in milliseconds. */
   set(key: string, value: string, ttl: number): Promise<unknown>;
@@ -34,7 +41,7 @@ export interface MAuthKeyOptions {
   maxEntries?: number;
   /** How long after its expiry a key goes on serving while the MAuth service cannot answer; 0 = never. Default 3,600. */
   staleIfErrorSeconds?: number;
-  /** How long the MAuth service is left alone about an app after a failed look-up. Default 10. */
+  /** How long the MAuth service is not asked about an app again after a failed look-up. Default 10. */
   cooldownSeconds?: number;
   /** How long an app that the MAuth service does not know stays unknown. Default 60. */
   negativeSeconds?: number;
@@ -52,11 +59,21 @@ export interface MAuthServiceOptions {
   maxOpenFetches?: number;
   /** Allow `http:` to a host other than the loopback. Default false. */
   allowHttp?: boolean;
-  /** For proxies and certificate authorities of your own. Default: keeps connections alive. */
+  /**
+   * An agent of `node:https`, for a proxy or a certificate authority of your own; of `node:http` where `mauthUrl` is
+   * `http:`. Default: one that keeps connections alive.
+   */
   agent?: Agent;
 }
 
-/** Remembers what must not come a second time, for one process or for several. */
+/**
+ * Remembers signatures that must not come a second time, for one process or for several.
+ *
+ * @example
+ * const seen: MAuthReplayStore = {
+ *   remember: async (key, milliseconds) => (await redis.set(key, '1', { NX: true, PX: milliseconds })) === 'OK',
+ * };
+ */
 export interface MAuthReplayStore {
   /**
    * Remembers a key, in one atomic step: `true` = it was not there, `false` = it was. A throw = it cannot be said, so
@@ -77,7 +94,7 @@ export interface MAuthReplayOptions {
   store?: MAuthReplayStore;
 }
 
-/** How bodies that nobody has read when the guard runs are held until they are verified. */
+/** How bodies that have not been read when the guard runs are held until they are verified. */
 export interface MAuthBodyOptions {
   /** Largest body that is held, in bytes; above it the answer is 413. Default 10 MiB. */
   maxHeldBytes?: number;
@@ -102,7 +119,7 @@ export interface MAuthResponseOptions {
   /**
    * Whether the application may compress what is signed. A signature covers the bytes as they leave, and callers that
    * decode a response before they verify it find another text. With false the application is told that the caller
-   * takes no encoding (`accept-encoding: identity`), whatever the caller says. Default true.
+   * takes no encoding (`accept-encoding: identity`), also where the caller does. Default true.
    */
   compress?: boolean;
 }
@@ -144,9 +161,18 @@ export interface MAuthOptions {
   v2OnlyAuthenticate?: boolean;
   /** Do not try V1 when V2 headers are present and inauthentic. Default false. */
   disableFallbackToV1?: boolean;
-  /** Decrypts `privateKey` where it is not a key in any accepted form; it gets the bytes behind the base64. */
+  /**
+   * Decrypts `privateKey`, or what `privateKeyFile` holds, where that is not a key in any accepted form. It gets the
+   * bytes behind the base64 and gives the key as text or bytes. When it rejects, the application does not start.
+   * `kmsDecryptor()` of `nestjs-mauth/kms` makes one for AWS KMS. Default none.
+   */
   decryptPrivateKey?: (ciphertext: Buffer) => Promise<string | Buffer>;
-  /** Names for app UUIDs, for `@RequiresMAuth({ apps: ['rave'] })`. Default none. */
+  /**
+   * Names for app UUIDs, for `@RequiresMAuth({ apps: ['rave'] })`. Default none.
+   *
+   * @example
+   * apps: { rave: '5ff4257e-9c16-11e0-b048-0026bbfffe5e' }
+   */
   apps?: Record<string, string>;
   /** How far a message's time may lie from now, in seconds, both ways. Default 300, at most 900. */
   allowedDriftSeconds?: number;
@@ -154,13 +180,17 @@ export interface MAuthOptions {
    * `strict` refuses requests whose target a router or handler and MAuth could read differently: a raw `#`, absolute
    * form; a path with dot segments, encoded or not, backslashes or NUL; a query that parsers take apart in several
    * ways (an invalid escape beside a valid one, `a=b]=c`, a second `?` in front, more than 1,000 pieces; over HTTP/2,
-   * raw bytes beyond ASCII). `protocol` leaves them to the signature alone. Default `strict` wherever there is a router or a handler;
-   * `MAuthAuthenticator` itself has neither, and applies it only where it is set.
+   * raw bytes beyond ASCII). `protocol` leaves them to the signature alone. Default `strict` wherever there is a router
+   * or a handler; `MAuthAuthenticator` itself has neither, and applies it only where it is set.
    */
   pathPolicy?: 'strict' | 'protocol';
   /**
    * Path and query as the caller sent them, where a proxy rewrites them. It gets Node's request, before a framework adds
-   * anything to it; on Lambda, the event. Believe only a header that the proxy itself writes, on every request.
+   * anything to it; on Lambda, the event. Believe only a header that the proxy itself writes, on every request. When it
+   * throws or returns no text, the request is refused (401). Default: the target in the request line.
+   *
+   * @example
+   * requestTarget: (request) => String((request as IncomingMessage).headers['x-original-uri'])
    */
   requestTarget?: (request: unknown) => string;
   /** Status of the answer when authenticity could not be decided; 500 is what older clients answer. Default 503. */
@@ -170,8 +200,12 @@ export interface MAuthOptions {
   /** Where log lines go. Default: Nest's logger in a Nest application, else `console`. */
   logger?: MAuthLogger;
   /**
-   * Finds the public key of an app, instead of the MAuth service; `undefined` = no such app. Its answers are cached
-   * like the service's; when it throws, authenticity is undecided (503).
+   * Finds the public key of an app, instead of the MAuth service. It gets the UUID in lower case. Its answers are cached
+   * like the service's: a key for five minutes, `undefined` for `keys.negativeSeconds`. When it throws or rejects, or gives
+   * something else than a key, authenticity is undecided (503). Default: the MAuth service is asked.
+   *
+   * @example
+   * findPublicKey: async (appUuid) => (await registry.find(appUuid))?.publicKeyPem
    */
   findPublicKey?: (appUuid: string) => MAuthPublicKey | PromiseLike<MAuthPublicKey>;
   /**

@@ -8,7 +8,7 @@ import { MAuthConfigurationError } from '../config/errors.js';
 import { getMAuthIdentity } from '../http/identity.js';
 import { sentTarget } from '../http/original-target.js';
 import { nodeRequest } from '../http/request-pair.js';
-import { ownProperties } from '../protocol/own-properties.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { addAccess, recordGuard, recordSigning, type RequiresMAuthOptions } from './access-metadata.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { httpRequest } from './http-request.js';
@@ -102,7 +102,7 @@ export interface MAuthCallerOptions {
  * list(@AppUuid({ optional: true }) appUuid?: string) {}
  */
 export function AppUuid(options: MAuthCallerOptions = {}): ParameterDecorator {
-  return callerParameter({ property: 'appUuid', optional: options.optional });
+  return callerParameter({ property: 'appUuid', optional: ownProperty(options, 'optional') });
 }
 
 const PROPERTIES: Readonly<Record<keyof MAuthIdentity, true>> = { appUuid: true, protocolVersion: true };
@@ -129,9 +129,9 @@ export function MAuthCaller(
   first: keyof MAuthIdentity | MAuthCallerOptions = {},
   second: MAuthCallerOptions = {},
 ): ParameterDecorator {
-  if (typeof first === 'object') return callerParameter({ optional: first.optional });
+  if (typeof first === 'object') return callerParameter({ optional: ownProperty(first, 'optional') });
   if (Object.hasOwn(PROPERTIES, first))
-    return callerParameter({ property: first, optional: second.optional });
+    return callerParameter({ property: first, optional: ownProperty(second, 'optional') });
   throw new MAuthConfigurationError(
     `@MAuthCaller(${JSON.stringify(first)}) names no property of a caller; it has appUuid and protocolVersion.`,
   );

@@ -1,19 +1,24 @@
 import { ForbiddenException, ServiceUnavailableException, UnauthorizedException } from '@nestjs/common';
 import { ANSWER_BODIES } from '../http/answers.js';
 
-/** What GraphQL servers take over into their answer from an error that a resolver or its guard throws. */
+/** The `extensions` of an error in the answer of a GraphQL server whose resolver was refused. */
 export interface MAuthGraphqlExtensions {
-  /** As clients of GraphQL expect it. */
+  /** `UNAUTHENTICATED`, `FORBIDDEN` or `SERVICE_UNAVAILABLE`. */
   readonly code: string;
   /** The answer that an HTTP handler would have given; Nest's own name for it. */
   readonly originalError: object;
 }
 
 /**
- * 401: the request is not authentic, whatever the reason.
+ * 401: the request is not authentic. The caller is not told why; the log is.
  *
  * @example
- * catch (error) { if (error instanceof MAuthUnauthorizedException) … }
+ * @Catch(MAuthUnauthorizedException)
+ * class UnauthorizedFilter implements ExceptionFilter {
+ *   catch(exception: MAuthUnauthorizedException, host: ArgumentsHost) {
+ *     host.switchToHttp().getResponse<Response>().status(exception.getStatus()).json(exception.getResponse());
+ *   }
+ * }
  */
 export class MAuthUnauthorizedException extends UnauthorizedException {
   static override readonly name: string = 'MAuthUnauthorizedException';
@@ -28,7 +33,10 @@ export class MAuthUnauthorizedException extends UnauthorizedException {
   }
 }
 
-/** 401: MAuth protects HTTP requests; a handler was reached in another way, and it is not `@Public()`. */
+/**
+ * 401: a handler that is not `@Public()` was reached by something else than an HTTP request, such as a message of a
+ * WebSocket or a broker. MAuth authenticates HTTP requests only. The message says what to do.
+ */
 export class MAuthUnsupportedContextException extends MAuthUnauthorizedException {
   static override readonly name: string = 'MAuthUnsupportedContextException';
 
@@ -49,7 +57,7 @@ export class MAuthUnsupportedContextException extends MAuthUnauthorizedException
   }
 }
 
-/** 403: the request is authentic, but its app is not among those that the handler is for. */
+/** 403: the request is authentic, but its app is none of those that `@RequiresMAuth({ apps })` names. */
 export class MAuthForbiddenException extends ForbiddenException {
   static override readonly name: string = 'MAuthForbiddenException';
 
@@ -63,7 +71,7 @@ export class MAuthForbiddenException extends ForbiddenException {
   }
 }
 
-/** 503: it could not be decided whether the request is authentic (500 where `undecidedStatus` says so). */
+/** 503, or 500 by the option `undecidedStatus`: it could not be decided whether the request is authentic. */
 export class MAuthUnavailableException extends ServiceUnavailableException {
   static override readonly name: string = 'MAuthUnavailableException';
 

@@ -76,8 +76,8 @@ export class MAuthModule {
   }
 
   /**
-   * With options at hand. Without an argument they come from the environment, when the application starts; with one
-   * the environment is not read.
+   * With the options as its argument. Without an argument they come from the environment, when the application starts;
+   * with one the environment is not read.
    *
    * @throws MAuthConfigurationError, now or when the application starts, that names the option or variable
    */
@@ -229,7 +229,7 @@ const CORE_PROVIDERS: FactoryProvider[] = [
   {
     provide: AuthenticationTicketClient,
     inject: [MAUTH_SETTINGS, MAuthSigner],
-    // Without `mauthUrl` there is nobody to ask; the check at start-up says so.
+    // Undefined without `mauthUrl`; the check at start-up says so where it is needed.
     useFactory: createAuthenticationTickets,
   },
   {

@@ -3,24 +3,33 @@ import { type MAuthGuard } from './mauth.guard.js';
 import { type MAuthOptions } from '../config/options.js';
 import { type MAuthHttpOptions } from '../outbound/axios/mauth-http.service.js';
 
-/** What a factory of `MAuthModule.forRootAsync` returns: the options of the module without its extras. */
+/** What a factory of `MAuthModule.forRootAsync` returns: all options but those that shape the module itself. */
 export interface MAuthFactoryOptions extends MAuthOptions {
-  /** How `MAuthHttpService` sends: defaults for axios, and which origins are signed. */
+  /**
+   * How `MAuthHttpService` sends: defaults for axios, which origins are signed, and whether responses are authenticated.
+   * Default: those of axios; every origin is signed; responses are not authenticated.
+   *
+   * @example
+   * http: { timeout: 5000, signedOrigins: ['https://api.example.com'] }
+   */
   http?: MAuthHttpOptions;
 }
 
-/** Which part of the application is closed to requests that are not authentic. */
+/** Which part of the application is closed to requests that are not authentic; see `MAuthModuleExtras.protect`. */
 export type MAuthProtection = 'decorated' | 'routes' | 'everything';
 
-/** What shapes the module itself, so it is known before any option is: it stands beside `useFactory`. */
+/** The options that shape the module itself. They are needed before a factory runs, so they stand beside `useFactory`. */
 export interface MAuthModuleExtras {
   /** Provide to the whole application, so that no other module imports `MAuthModule`. Default true. */
   isGlobal?: boolean;
   /**
-   * `decorated`: handlers with `@RequiresMAuth()` or `@OptionalMAuth()`. `routes`: every handler but those that are
-   * `@Public()`. `everything`: also whatever else the server answers, such as static files, mounted routers and
-   * unknown paths. A gate in front of the application lets nothing pass unsigned but the paths in `exempt`, and the
-   * routes of handlers with `@Public()` or `@OptionalMAuth()`, which must be static. Default `decorated`.
+   * Which part of the application is closed to requests that are not authentic. Default `decorated`.
+   *
+   * - `decorated`: handlers with `@RequiresMAuth()` or `@OptionalMAuth()`;
+   * - `routes`: every handler but those that are `@Public()`;
+   * - `everything`: also all else that the server answers, such as static files, mounted routers and unknown paths. A
+   *   gate in front of the application lets nothing pass unsigned but the paths in `exempt`, and the routes of handlers
+   *   with `@Public()` or `@OptionalMAuth()`, which must be static.
    */
   protect?: MAuthProtection;
   /**
@@ -38,17 +47,33 @@ export interface MAuthModuleExtras {
   imports?: ModuleMetadata['imports'];
 }
 
-/** What `MAuthModule.forRoot` takes. */
+/**
+ * What `MAuthModule.forRoot` takes.
+ *
+ * @example
+ * const options: MAuthModuleOptions = { ...mauthOptionsFromEnv(), protect: 'routes', v2OnlyAuthenticate: true };
+ */
 export interface MAuthModuleOptions extends MAuthFactoryOptions, MAuthModuleExtras {}
 
-/** Makes options: for `useClass` and `useExisting` of `MAuthModule.forRootAsync`. */
+/**
+ * A class that makes options: for `useClass` and `useExisting` of `MAuthModule.forRootAsync`.
+ *
+ * @example
+ * @Injectable()
+ * class MAuthConfig implements MAuthOptionsFactory {
+ *   constructor(private readonly config: ConfigService) {}
+ *   createMAuthOptions() {
+ *     return { ...mauthOptionsFromEnv(), mauthUrl: this.config.getOrThrow('MAUTH_URL') };
+ *   }
+ * }
+ */
 export interface MAuthOptionsFactory {
   createMAuthOptions(): MAuthFactoryOptions | PromiseLike<MAuthFactoryOptions>;
 }
 
 /** Options that are made when the application starts: exactly one of `useFactory`, `useClass`, `useExisting`. */
 export interface MAuthModuleAsyncOptions extends MAuthModuleExtras {
-  /** Gets what `inject` names. */
+  /** Makes the options; it is called with what `inject` names. */
   // The types of what is injected are the factory's own business, as for every factory provider of Nest.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   useFactory?: (...dependencies: any[]) => MAuthFactoryOptions | PromiseLike<MAuthFactoryOptions>;
@@ -56,7 +81,8 @@ export interface MAuthModuleAsyncOptions extends MAuthModuleExtras {
   useClass?: Type<MAuthOptionsFactory>;
   /** A class of which the application has an instance already. */
   useExisting?: Type<MAuthOptionsFactory>;
+  /** Tokens of the providers that `useFactory` is called with. */
   inject?: FactoryProvider['inject'];
-  /** Providers for what `inject` or the class needs. */
+  /** Providers that `inject` or the class needs and that no imported module has. */
   extraProviders?: Provider[];
 }

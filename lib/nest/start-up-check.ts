@@ -91,7 +91,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
     if (mauthUrl || (findPublicKey && mode === 'local')) return;
     if (this.protect === 'decorated' && !policies.some(({ isDeclared }) => isDeclared)) return;
     throw new MAuthConfigurationError(
-      'Requests are to be authenticated, but there is nobody to ask for public keys: set the MAuth option `mauthUrl` ' +
+      'Requests are to be authenticated, but there is no source of public keys: set the MAuth option `mauthUrl` ' +
         '(environment: MAUTH_URL)' +
         (mode === 'local' ? ' or `findPublicKey`.' : '; `mode: remote` needs it.'),
     );

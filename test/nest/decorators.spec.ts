@@ -1,6 +1,14 @@
 import 'reflect-metadata';
 import { Controller, Get, type Type } from '@nestjs/common';
-import { MAuthModule, OptionalMAuth, Public, RequiresMAuth, type MAuthProtection } from '../../lib/index.js';
+import {
+  AppUuid,
+  MAuthCaller,
+  MAuthModule,
+  OptionalMAuth,
+  Public,
+  RequiresMAuth,
+  type MAuthProtection,
+} from '../../lib/index.js';
 import { Caller, send } from '../support/caller.js';
 import { PLATFORMS, RecordingLogger, startApp, type RunningApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
@@ -316,4 +324,39 @@ describe.each(PLATFORMS)('Decorators on %s', (_name, createAdapter) => {
       },
     );
   });
+});
+
+it.each([
+  ['AppUuid()', () => AppUuid()],
+  ['MAuthCaller()', () => MAuthCaller()],
+  ["MAuthCaller('appUuid')", () => MAuthCaller('appUuid')],
+])('@%s is not optional because a faulty merge wrote so to Object.prototype', async (_name, make) => {
+  class Studies {
+    list(appUuid: unknown) {
+      return `handled for ${String(appUuid)}`;
+    }
+  }
+  const polluted = Object.prototype as Record<string, unknown>;
+  try {
+    polluted.optional = true;
+    make()(Studies.prototype, 'list', 0);
+  } finally {
+    delete polluted.optional;
+  }
+  Reflect.decorate([Get()], Studies.prototype, 'list', {
+    ...Object.getOwnPropertyDescriptor(Studies.prototype, 'list'),
+  });
+  Reflect.decorate([Controller('studies')], Studies);
+  const [[, createAdapter]] = PLATFORMS as [[string, (typeof PLATFORMS)[number][1]]];
+  const mauth = MAuthModule.forRoot({
+    appUuid: own.appUuid,
+    findPublicKey: (appUuid) => known.get(appUuid),
+    logger: new RecordingLogger(),
+  });
+  const running = await startApp(createAdapter, { imports: [mauth], controllers: [Studies] });
+  try {
+    expect((await send(`${running.url}/studies`)).status).toBe(401);
+  } finally {
+    await running.close();
+  }
 });
