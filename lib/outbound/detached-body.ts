@@ -1,13 +1,13 @@
 import { finished, Readable } from 'node:stream';
 
-/** What is made of an error before anybody gets it. */
+/** Removes signatures from an error before the caller gets it. */
 export type Cleaning = (error: unknown) => unknown;
 
 const detachedStreams = new WeakSet<object>();
 
 /**
- * A streamed body, apart from the request that it answers: a stream of Node leads to its socket and from there to the
- * request, and errors of a stream refer to both. Anything but a stream is handed back as it is.
+ * A stream of the same bytes that does not refer to the request: a stream of Node refers to its socket, the socket to
+ * the request with its signature, and errors of the stream to both. A body that is not a stream is returned as it is.
  */
 export function detachedBody(data: unknown, clean: Cleaning): unknown {
   if (typeof data !== 'object' || data === null || detachedStreams.has(data)) return data;
@@ -49,7 +49,7 @@ class DetachedStream extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     if (!this.#source.readableEnded) this.#source.destroy();
-    // As a response of Node does: one that nobody listens to breaks off quietly, instead of ending the process.
+    // As a response of Node: without a listener for errors it ends quietly; an error would end the process.
     callback(this.listenerCount('error') > 0 ? error : null);
   }
 }
@@ -62,7 +62,7 @@ function detachedWebStream(source: ReadableStream<Uint8Array>, clean: Cleaning):
       const { done, value } = await reader.read();
       if (!done) return controller.enqueue(value);
       controller.close();
-      // A reader with a buffer of its own waits for an answer, even at the end.
+      // A BYOB reader waits until its request is answered, at the end of the stream as well.
       if ('byobRequest' in controller) controller.byobRequest?.respond(0);
     } catch (error) {
       controller.error(clean(error));

@@ -23,7 +23,7 @@ export function keepHeaders(
   return Object.fromEntries(Object.entries(headers).filter(([name]) => keeps(name.toLowerCase())));
 }
 
-/** The headers without those of MAuth: what a caller or an earlier attempt has left there signs nothing any more. */
+/** The headers without those of MAuth: a signature that the caller or an earlier attempt left there is out of date. */
 export function withoutMAuth(headers: MAuthHeaderFields): Record<string, unknown> {
   return keepHeaders(headers, (name) => !isMAuthHeader(name));
 }
@@ -40,7 +40,7 @@ export function withContentType(
   return { ...keepHeaders(headers, (name) => name !== 'content-type'), 'Content-Type': contentType };
 }
 
-/** Announces the length of the signed bytes: another one would make the server read another body than was signed. */
+/** Sets the length of the signed bytes: with another length the server would read a body that was not signed. */
 export function framed(headers: MAuthHeaderFields, { length }: Uint8Array): Record<string, unknown> {
   const rest = keepHeaders(headers, (name) => name !== 'content-length' && name !== 'transfer-encoding');
   return length > 0 ? { ...rest, 'Content-Length': String(length) } : rest;

@@ -2,14 +2,14 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 
 /*
- * A config refers to the agent that a request went over, and an agent to all that goes over it at the moment: whoever
- * prints an error with its config prints the signatures of requests that have nothing to do with it. So where a config
- * leaves us its agents are replaced by stand-ins, which work alike and show nothing.
+ * The config of an error refers to the agent of its request, and the agent to every request that it is sending at that
+ * moment: a log of the error would show their signatures. So before a config is returned to the caller, its agents are
+ * replaced by stand-ins that work in the same way and print nothing.
  */
 
 const NOTE = '[not shown: signed requests are under way here]';
 
-/** What a stand-in shows of itself. */
+/** The target of a stand-in: it is printed instead of the agent. */
 class Hidden {
   [inspect.custom](): string {
     return NOTE;
@@ -19,12 +19,12 @@ class Hidden {
 const standIns = new WeakMap<object, object>();
 const originals = new WeakMap<object, object>();
 
-/** Replaces everything in the config that requests go over by stand-ins. */
+/** Replaces agents, transports and dispatchers in the config by stand-ins. */
 export function hideConnections(config: object): void {
   replaceIn(config, (value, name) => (isConnection(value, name) ? standInOf(value) : value));
 }
 
-/** The opposite of `hideConnections`: agents, for those who ask what they are. */
+/** Undoes `hideConnections`: adapters and libraries check the class of an agent. */
 export function revealConnections(config: object): void {
   replaceIn(config, (value) => originals.get(value) ?? value);
 }
@@ -32,7 +32,7 @@ export function revealConnections(config: object): void {
 function replaceIn(config: object, replacement: (value: object, name: string) => object): void {
   for (const [name, value] of Object.entries(config) as [string, unknown][]) {
     if (typeof value !== 'object' || value === null) continue;
-    // The options of fetch may be an object of the caller's, and hold undici's dispatcher.
+    // These hold undici's dispatcher; the object may be the caller's own, so a copy is changed.
     const changed = name === 'fetchOptions' ? { ...value } : replacement(value, name);
     if (name === 'fetchOptions') replaceIn(changed, replacement);
     if (changed !== value) Reflect.set(config, name, changed);
@@ -49,7 +49,7 @@ function isConnection(value: object, name: string): boolean {
 function standInOf(original: object): object {
   const known = standIns.get(original);
   if (known) return known;
-  // Printing goes to the target of a proxy, and working with it to the traps.
+  // `util.inspect` prints the target of a proxy; every access goes through the traps.
   const standIn = new Proxy(new Hidden(), {
     get: (_target, name) => {
       if (name === 'toJSON') return () => NOTE;

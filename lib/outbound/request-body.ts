@@ -2,28 +2,28 @@ import { types } from 'node:util';
 import { MAuthUnableToSignError } from '../config/errors.js';
 import { bodyTooLarge, streamBytes, type NodeStream, type ReadLimits } from './stream-bytes.js';
 
-/** The body of a request, settled: what is given to the adapter is what is signed. */
+/** The final body of a request: the adapter gets the bytes that are signed. */
 export interface RequestBody {
-  /** What the adapter sends as it stands; undefined = nothing. Text is sent as UTF-8 by every adapter. */
+  /** For the adapter; undefined = no body. Every adapter sends text as UTF-8. */
   readonly data: string | Buffer | undefined;
-  /** The bytes that this makes on the wire. */
+  /** The bytes that are sent. */
   readonly bytes: Buffer;
-  /** Content type that comes with the body, such as a form's with its boundary. */
+  /** The content type that the body implies, such as that of a form with its boundary. */
   readonly contentType?: string;
-  /** `contentType` gives way to one that the caller has set. */
+  /** A content type that the caller has set is kept. */
   readonly weakType?: true;
-  /** The source was read and cannot be read again: a repeated request has to take `data` instead. */
+  /** The source was a stream and cannot be read again: a repeated request must send `data`. */
   readonly consumed?: true;
 }
 
 const NOTHING: RequestBody = { data: undefined, bytes: Buffer.alloc(0) };
 
 /**
- * What axios hands to its adapter after all transforms, where its bytes are at hand; undefined where they have to be
- * read first.
+ * The body of a config after all transforms of axios, if its bytes are in memory; undefined if they must be read first
+ * (`readBody`).
  */
 export function bodyAtHand(data: unknown): RequestBody | undefined {
-  // axios sends nothing for whatever is falsy, be it 0 or false.
+  // axios sends no body for any falsy value, 0 and false included.
   if (!data) return NOTHING;
   if (typeof data === 'string') return { data, bytes: Buffer.from(data, 'utf8') };
   if (ArrayBuffer.isView(data)) return ofBytes(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
@@ -36,10 +36,10 @@ export function bodyAtHand(data: unknown): RequestBody | undefined {
 }
 
 /**
- * Reads the kinds that an adapter would turn into bytes while sending: forms, Blobs, streams.
+ * Reads forms, Blobs and streams, which an adapter would turn into bytes only while it sends.
  *
- * @throws MAuthUnableToSignError `body_unsupported` for what has no bytes of its own, such as an object that no
- * transform has serialised; `body_too_large`; and what `streamBytes` throws
+ * @throws MAuthUnableToSignError `body_unsupported` for a value that is not bytes, such as an object that no transform
+ * has serialised; `body_too_large`; and the errors of `streamBytes`
  */
 export async function readBody(data: unknown, limits: ReadLimits): Promise<RequestBody> {
   if (typeof data === 'object' && data !== null) {
@@ -80,7 +80,7 @@ function isBlob(data: object): data is Blob {
   return ['Blob', 'File'].includes(kindOf(data)) && typeof (data as Blob).arrayBuffer === 'function';
 }
 
-/** A stream of Node, or one of the web; of whichever implementation. */
+/** A stream of Node or a web stream, of any implementation. */
 export function isStream(data: object): data is NodeStream | ReadableStream {
   return (
     typeof (data as NodeStream).pipe === 'function' ||
@@ -97,7 +97,7 @@ async function blobBody(blob: Blob, { maxBytes }: ReadLimits): Promise<RequestBo
   };
 }
 
-/** Written out by Node's own encoder; a boundary that the caller chose is replaced, together with the header. */
+/** Encoded by Node, with a new boundary; the content type that the caller set is replaced to match it. */
 async function formBody(form: Form, { maxBytes }: ReadLimits): Promise<RequestBody> {
   let size = 0;
   for (const [, value] of form) size += typeof value === 'string' ? Buffer.byteLength(value) : value.size;
@@ -107,7 +107,7 @@ async function formBody(form: Form, { maxBytes }: ReadLimits): Promise<RequestBo
   return { ...ofBytes(bytes), contentType: encoded.headers.get('content-type') ?? undefined };
 }
 
-/** Another library's form in Node's class; Node would take it for text. */
+/** The form of another library as Node's `FormData`: Node would encode it as the text "[object FormData]". */
 async function nativeForm(form: Form): Promise<FormData> {
   const native = new FormData();
   for (const [name, value] of form) {
@@ -117,7 +117,7 @@ async function nativeForm(form: Form): Promise<FormData> {
   return native;
 }
 
-/** The `form-data` package makes streams that know their content type. */
+/** The content type of a form of the `form-data` package, which is a stream. */
 function formType(stream: object): string | undefined {
   const { getHeaders } = stream as { getHeaders?: () => Record<string, string> };
   return typeof getHeaders === 'function' ? getHeaders.call(stream)['content-type'] : undefined;

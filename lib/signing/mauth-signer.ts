@@ -125,9 +125,10 @@ export class MAuthSigner {
   }
 
   /**
-   * As `signRequest`, for a body that is not at hand as a whole. For this package's own questions.
+   * As `signRequest`, for a body that would have to be joined first: an authentication ticket for the MAuth service.
    *
-   * @param pieces gone through once for each version that is signed; text stands for its UTF-8 bytes
+   * @internal
+   * @param pieces are read once for each version that is signed; text stands for its UTF-8 bytes
    */
   signRequestInPieces(
     request: Omit<MAuthRequestToSign, 'body'>,
@@ -200,7 +201,7 @@ function v2Digest(body: Uint8Array | InPieces): string {
   return body.length === 0 ? SHA512_OF_NOTHING : sha512Hex(body);
 }
 
-/** Told from the bodies of the public methods by its class: many things can be iterated that are no bodies. */
+/** A class, because bytes and text can be iterated as well: only this tells pieces from a whole body. */
 class InPieces {
   constructor(private readonly pieces: Iterable<Uint8Array | string>) {}
 

@@ -7,26 +7,26 @@ import { keepHeaders, type MAuthHeaderFields } from '../header-fields.js';
 
 type Decode = (bytes: Uint8Array, options: zlib.ZlibOptions) => Promise<Buffer>;
 
-/** A response whose body is at hand as it was received. */
+/** The body of a response, byte for byte as it was received. */
 export interface ReceivedBody {
   readonly bytes: Buffer;
-  /** The fetch adapter hands over other types than the http adapter. */
+  /** By the fetch adapter, whose results have other types than those of the http adapter. */
   readonly isFetched: boolean;
 }
 
-/** Thrown when the body is larger than `maxContentLength` once it is decompressed. */
+/** The decompressed body is larger than `maxContentLength`. */
 export class DecompressedTooLarge extends Error {}
 
-/** Makes axios hand over the bytes of the body as they are received. */
+/** With these settings axios returns the bytes of the body as they were received. */
 export const AS_RECEIVED: Partial<RequestConfig> = { responseType: 'arraybuffer', decompress: false };
 
-/** The fetch adapter decompresses by itself, so it asks for a body that need not be, unless the caller asks for another. */
+/** The fetch adapter always decompresses, so an uncompressed body is requested, unless the caller sets the header. */
 export function withEncodingFor(choice: AdapterChoice, headers: MAuthHeaderFields): Record<string, unknown> {
   const isAsked = Object.keys(keepHeaders(headers, (name) => name === 'accept-encoding')).length > 0;
   return isFetch(choice) && !isAsked ? { ...headers, 'Accept-Encoding': 'identity' } : { ...headers };
 }
 
-/** Undefined where the adapter did not hand over bytes, or not those that were received. */
+/** Undefined if the adapter returned no bytes, or decompressed ones. */
 export function receivedBody({ data, headers, status, config }: AxiosResponse): ReceivedBody | undefined {
   const body: unknown = data;
   if (Buffer.isBuffer(body)) return { bytes: body, isFetched: false };
@@ -37,10 +37,10 @@ export function receivedBody({ data, headers, status, config }: AxiosResponse): 
 }
 
 /**
- * Makes of the bytes what axios would have made, for the request as the caller configured it; then its own transforms
- * of the response run.
+ * Sets `response.data` to the value that axios would have made of the bytes with the caller's config. The transforms of
+ * the response run afterwards.
  *
- * @throws DecompressedTooLarge, and what the decompression throws
+ * @throws DecompressedTooLarge, or the error of the decompression
  */
 export async function deliver(
   response: AxiosResponse,
@@ -65,7 +65,7 @@ function asFetched(
   config: RequestConfig,
 ): unknown {
   const fields = Object.entries(headers as Record<string, string | string[]>);
-  // A response of these statuses is made without a body only.
+  // `Response` refuses a body for these statuses.
   const response = new Response([204, 205, 304].includes(status) ? null : new Uint8Array(bytes), {
     status,
     statusText,
@@ -85,7 +85,7 @@ function asFetched(
   }
 }
 
-/** As axios' http adapter does; the header goes, so that nobody decompresses again. */
+/** As axios' http adapter does. The header is removed, so that the caller does not decompress again. */
 async function decompressed(response: AxiosResponse, bytes: Buffer, config: RequestConfig): Promise<Buffer> {
   const { headers, status } = response;
   const fields = headers as { delete(name: string): unknown };
@@ -126,7 +126,7 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map(
   }),
 );
 
-/** @param finishFlush accepts a body that lacks its trailer, as axios does */
+/** @param finishFlush accepts a body without its trailer, as axios does */
 function decoder(decompress: typeof zlib.unzip, finishFlush: number | undefined): Decode {
   return (bytes, options) =>
     new Promise((resolve, reject) =>

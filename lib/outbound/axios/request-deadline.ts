@@ -1,15 +1,15 @@
 import { MAuthUnableToSignError } from '../../config/errors.js';
 import { type RequestConfig } from './axios-types.js';
 
-/** Reading of a body that can be interrupted. */
+/** A body is being read; the signal interrupts it. */
 export interface Reading {
   readonly signal: AbortSignal;
   stop(): void;
 }
 
 /**
- * The caller's `timeout`, `signal` and `cancelToken`, over all that one request of his takes: reading the body,
- * signing, and each redirect. axios itself looks after the part in which an adapter is at work.
+ * Applies the caller's `timeout`, `signal` and `cancelToken` to the whole request: reading the body, signing, and each
+ * redirect. axios applies them only while an adapter runs.
  */
 export class RequestDeadline {
   readonly #config: RequestConfig;
@@ -25,7 +25,7 @@ export class RequestDeadline {
   startReading(): Reading {
     const controller = new AbortController();
     const { signal, cancelToken } = this.#config;
-    // axios reports the cancellation itself, as soon as the adapter has failed for whatever reason.
+    // The caller does not get this error: axios reports the cancellation as soon as the adapter has failed.
     const cancel = () => controller.abort(new Error('The request was cancelled.'));
     if (signal?.aborted) cancel();
     signal?.addEventListener?.('abort', cancel);
@@ -37,13 +37,13 @@ export class RequestDeadline {
       stop: () => {
         clearTimeout(timer);
         signal?.removeEventListener?.('abort', cancel);
-        // A promise of a cancel token can be unsubscribed; tokens may outlive many requests.
+        // One token may serve many requests, so its list of subscribers must not grow.
         subscription?.cancel?.();
       },
     };
   }
 
-  /** What is left for the adapter, in milliseconds, with the message of a time-out that has begun earlier. */
+  /** The time left for the adapter, in milliseconds, and an error message that names the caller's whole `timeout`. */
   rest(): Pick<RequestConfig, 'timeout' | 'timeoutErrorMessage'> {
     const { timeout, timeoutErrorMessage } = this.#config;
     if (!(this.#timeout > 0)) return { timeout, timeoutErrorMessage };

@@ -8,15 +8,15 @@ import { readableOf, streamBytes, type ReadLimits } from '../stream-bytes.js';
 /** The body of a request, read to its end. */
 export interface FetchBody {
   readonly bytes: Buffer;
-  /** It came as a stream, so the caller does not expect it to be sent twice. */
+  /** The caller gave a stream, which fetch does not send a second time after a redirect. */
   readonly isStream: boolean;
 }
 
 /**
- * Lets Node's own `Request` settle URL, method, headers and body, content type and boundary of a form included, and
- * reads that body once: these bytes are signed, and these are sent.
+ * Builds Node's own `Request`, which decides URL, method, headers and body (with content type and boundary of a form),
+ * and reads its body once: the bytes that are signed are the bytes that are sent.
  *
- * @throws TypeError as fetch does for what is no request; MAuthUnableToSignError `body_unsupported`, `body_too_large`,
+ * @throws TypeError as fetch does for an invalid request; MAuthUnableToSignError `body_unsupported`, `body_too_large`,
  * `body_unreadable`; the reason of the signal
  */
 export async function fetchBody(
@@ -25,15 +25,15 @@ export async function fetchBody(
 ): Promise<{ request: Request; body: FetchBody }> {
   const { signal } = call;
   const limits = { maxBytes, signal: signal ?? new AbortController().signal };
-  // The body of a Request may be sent again: whether that was made of a stream cannot be seen.
+  // The body of a `Request` counts as none: it does not show whether it was made of a stream.
   const isStream = isStreamBody(call.body);
   signal?.throwIfAborted();
   try {
     const [input, given] = await call.toNative(maxBytes);
     const init = isOfNode(given.body) ? given : await inNodesTerms(given, limits);
-    // What is a stream here is sent from memory, so that the caller need not say how it is to be sent.
+    // fetch asks for `duplex` with a stream; the caller need not set it, because the bytes are sent from memory.
     const request = new Request(input, { ...init, ...(isStreamBody(init.body) && { duplex: 'half' }) });
-    // Whatever the caller announced, the bytes are counted when they are sent.
+    // fetch sets the length of the bytes that are sent.
     request.headers.delete('content-length');
     if (!request.body) return { request, body: { bytes: Buffer.alloc(0), isStream } };
     const source = isForm(request, call.body) ? readableOf(request.body) : request.body;
@@ -46,8 +46,8 @@ export async function fetchBody(
 }
 
 /**
- * Whoever stops reading a form leaves its stream as it is: cancelling that of a form makes Node 24 fail in the
- * background, which ends the process. Whether the form of a `Request` came as one cannot be seen.
+ * The stream of a form must not be cancelled when reading stops early: Node 24 would fail in the background, which ends
+ * the process. The form of a `Request` is known by its content type only.
  */
 function isForm({ headers }: Request, body: unknown): boolean {
   return (
@@ -56,7 +56,7 @@ function isForm({ headers }: Request, body: unknown): boolean {
   );
 }
 
-/** A body of another implementation in bytes, with the content type that comes with it. */
+/** The call with a body of another implementation replaced by its bytes and its content type. */
 async function inNodesTerms(init: RequestInit, limits: ReadLimits): Promise<RequestInit> {
   const given: unknown = init.body;
   if (!isObject(given) || types.isSharedArrayBuffer(given)) throw unsupported();
@@ -67,7 +67,7 @@ async function inNodesTerms(init: RequestInit, limits: ReadLimits): Promise<Requ
   return { ...init, headers, body: body.data === undefined ? undefined : new Uint8Array(body.bytes) };
 }
 
-/** fetch makes text such as "[object Object]" of anything that it does not know. */
+/** fetch would send text such as "[object Object]" instead. */
 function unsupported(): MAuthUnableToSignError {
   return new MAuthUnableToSignError(
     'body_unsupported',
@@ -75,7 +75,7 @@ function unsupported(): MAuthUnableToSignError {
   );
 }
 
-/** Whether Node's `Request` makes of the body what it stands for. */
+/** Whether Node's `Request` reads the body correctly. */
 function isOfNode(body: unknown): boolean {
   if (typeof body === 'symbol' || typeof body === 'function') return false;
   if (typeof body !== 'object' || body === null || isAtHand(body)) return true;
@@ -83,7 +83,7 @@ function isOfNode(body: unknown): boolean {
   return !isReadable(body) && Symbol.asyncIterator in body;
 }
 
-/** Text and bytes that the caller holds in memory anyway. */
+/** Text or bytes, which the caller holds in memory already: `maxStreamBytes` does not limit them. */
 function isAtHand(body: unknown): boolean {
   return (
     typeof body === 'string' ||

@@ -3,7 +3,7 @@ import { withoutMAuth } from '../header-fields.js';
 import { isObject, readProperty } from '../signature-traces.js';
 import { bodyTooLarge } from '../stream-bytes.js';
 
-/** What a `Request` of any implementation has: Node's own, that of the undici package, of node-fetch and others. */
+/** A `Request` of any implementation: of Node, of the undici package, of node-fetch and others. */
 interface RequestLike {
   readonly url: string;
   readonly method?: string;
@@ -15,7 +15,7 @@ interface RequestLike {
   readonly arrayBuffer?: () => Promise<ArrayBuffer>;
 }
 
-/** What a request says beside method, headers and body. */
+/** Settings of a request that are passed on as they are. */
 export const CARRIED = [
   'cache',
   'credentials',
@@ -26,23 +26,23 @@ export const CARRIED = [
   'referrerPolicy',
 ] as const;
 
-/** A call of fetch, whatever classes it comes in. */
+/** The arguments of one call of fetch, whichever implementation their classes come from. */
 export interface FetchCall {
   readonly url: URL;
-  /** Without those of MAuth: what a caller has left there signs nothing any more. */
+  /** Without those of MAuth: a signature that the caller left there is out of date. */
   readonly headers: Headers;
   readonly signal: AbortSignal | null | undefined;
-  /** Beside a `Request`, or of a call without one. */
+  /** Of `init` only; the body of a `Request` is read by `toNative`. */
   readonly body: unknown;
-  /** For Node's own `Request`, whose constructor reads the body of another implementation's as nothing. */
+  /** Arguments for Node's own `Request`, which would drop the body of a `Request` of another implementation. */
   toNative(maxBytes: number): Promise<[input: string | Request, init: RequestInit]>;
 }
 
 /**
- * Reads a call as fetch does, and a `Request` that is none of Node's as one of them.
+ * Reads the arguments as fetch does, and accepts a `Request` of another implementation too.
  *
- * @throws TypeError as fetch does, when there is no absolute URL: a fetch that would make one of it could not be
- * handed what is signed
+ * @throws TypeError as fetch does, when the URL is not absolute: a fetch of the caller's own could
+ * resolve it to another URL than the signed one
  */
 export function fetchCall(input: unknown, init: RequestInit = {}): FetchCall {
   const request = isRequestLike(input) ? input : undefined;
@@ -72,7 +72,7 @@ function isRequestLike(input: unknown): input is RequestLike {
   return typeof url === 'string' && (typeof method === 'string' || isObject(headers));
 }
 
-/** What a request of another implementation says, as far as `init` does not say it. */
+/** The settings and the body of a `Request` of another implementation; `init` goes before them. */
 async function settings(request: RequestLike, init: RequestInit, maxBytes: number): Promise<RequestInit> {
   const given = [...CARRIED, 'method', 'redirect']
     .map((name) => [name, readProperty(request, name)])
