@@ -31,7 +31,7 @@ const ROOMS = {
   keys: 'lib/keys/mauth-key-cache.ts',
   authentication: 'lib/authentication/result.ts',
   http: 'lib/http/servers/mauth-plugin.ts',
-  outbound: 'lib/outbound/signed-origins.ts',
+  outbound: 'lib/outbound/request-body.ts',
   nest: 'lib/nest/mauth.guard.ts',
 };
 const FETCH = 'lib/outbound/fetch/signed-fetch.ts';
