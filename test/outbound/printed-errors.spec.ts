@@ -1,5 +1,6 @@
 import { HttpService } from '@nestjs/axios';
 import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
+import { AsyncResource } from 'node:async_hooks';
 import { Agent } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import { Agent as TlsAgent, createServer as createTlsServer } from 'node:https';
@@ -363,13 +364,21 @@ const ADAPTERS: Record<string, AxiosRequestConfig> = {
   },
 };
 
+/**
+ * Jest keeps its state in an AsyncLocalStorage, and Node 20 prints the store of a promise: each print of a cancel token
+ * would hold megabytes about the tests. Requests that start here have no store.
+ */
+const outsideOfJest = new AsyncResource('requests');
+
 async function expectCleanFailure(
   client: Pick<AxiosInstance, 'request'>,
   { answers = [], expected, config, run = (send) => send(config?.()) }: Failure,
 ): Promise<void> {
   server.answer(...answers);
   const error = await failureOf(
-    run((one) => client.request({ method: 'post', url: '/', data: BODY, ...requestConfig, ...one })),
+    outsideOfJest.runInAsyncScope(() =>
+      run((one) => client.request({ method: 'post', url: '/', data: BODY, ...requestConfig, ...one })),
+    ),
   );
   expect(error).toMatchObject(expected);
   await expectNoSignature(error);
