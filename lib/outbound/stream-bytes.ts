@@ -2,19 +2,19 @@ import { PassThrough, Readable } from 'node:stream';
 import { MAuthUnableToSignError } from '../config/errors.js';
 import { causeInWords } from './error-in-words.js';
 
-/** A stream of Node: a Readable, or one of the older kind that only knows how to be piped. */
+/** A stream of Node: a Readable, or an older stream that can only be piped. */
 export type NodeStream = NodeJS.ReadableStream & {
   destroyed?: boolean;
   destroy?: (error?: Error) => unknown;
 };
 
-/** How much is read into memory, in bytes, and what stops it. */
+/** The most bytes that are read into memory, and a signal that stops reading. */
 export interface ReadLimits {
   readonly maxBytes: number;
   readonly signal: AbortSignal;
 }
 
-// Older streams do not tell that they have been read; those that were read here are remembered.
+// Older streams do not show that they have been read, so the streams that are read here are remembered.
 const READ = new WeakSet<object>();
 
 /**
@@ -84,7 +84,7 @@ function asReadable(stream: NodeStream | ReadableStream): Readable {
   return stream.pipe(through);
 }
 
-/** The chunks of a web stream; whoever stops reading leaves that one as it is. */
+/** The chunks of a web stream; when reading stops early, the web stream is not cancelled. */
 export function readableOf(stream: ReadableStream<Uint8Array>): Readable {
   const reader = stream.getReader();
   return new Readable({

@@ -3,14 +3,14 @@ import { type RequestConfig } from './axios-types.js';
 import { type BareAxios } from './adapter-runner.js';
 import { kindOfError } from '../error-in-words.js';
 
-// What the URL parser would drop or take for the start of a fragment, if a `paramsSerializer` left it unescaped.
+// The URL parser would drop these, or start a fragment at them, if a `paramsSerializer` left them unescaped.
 const UNSAFE = /[\0-\x20#\x7f]/g;
 
 /**
- * The URL that will be requested, settled once: adapters differ in what they leave unescaped, so that the same config
- * can make two different request lines. A URL that has been through the parser comes out of every adapter unchanged.
+ * The final URL of the request. Adapters escape differently, so one config could lead to different request lines; a URL
+ * that the URL parser has written is sent unchanged by every adapter.
  *
- * @throws MAuthUnableToSignError `malformed_url` when the parts make no absolute URL
+ * @throws MAuthUnableToSignError `malformed_url` when the config has no valid absolute URL
  */
 export function requestUrl(config: RequestConfig, axios: BareAxios): URL {
   try {
@@ -51,7 +51,7 @@ export function comesTo(url: URL, config: RequestConfig, axios: BareAxios): bool
   return uri === settled || `${uri}/` === settled;
 }
 
-/** Whether a request for the URL goes anywhere; `data:` does not. */
+/** Whether the URL is requested over HTTP; a `data:` URL, for example, is not. */
 export function isHttp({ protocol }: URL): boolean {
   return protocol === 'http:' || protocol === 'https:';
 }
@@ -60,7 +60,7 @@ function escape(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }
 
-/** What an adapter makes of the credentials in a URL; they stay behind when a redirect leads on. */
+/** The credentials in a URL, as adapters read them; a redirect to another origin drops them. */
 export function credentialsOf({ username, password }: URL): RequestConfig['auth'] {
   if (username === '' && password === '') return undefined;
   return { username: decoded(username), password: decoded(password) };
@@ -74,7 +74,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The part of a URL that stands in the request line; for a proxy as well, which passes this part on. */
+/** The part of a URL that the server gets in the request line, also when the request goes over a proxy. */
 export function requestTarget(url: URL): string {
   return url.pathname + url.search;
 }

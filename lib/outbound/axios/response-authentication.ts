@@ -18,20 +18,23 @@ export interface MAuthResponseAuthenticationOptions {
   expectAppUuid?: string;
 }
 
-/** Whoever authenticates responses. */
+/** The part of `MAuthAuthenticator` that is needed here. */
 export type ResponseAuthenticator = Pick<MAuthAuthenticator, 'authenticateResponse'>;
 
-/** What one response has to be before anybody gets it. */
+/** How one response is checked before the caller gets it. */
 export interface ResponseCheck {
   readonly authenticator: ResponseAuthenticator;
   /** In lower case. */
   readonly expectAppUuid: string | undefined;
 }
 
-/** Tells from the config of a request what its response has to be; undefined = it is not looked at. */
+/** The check for one response, by the `mauth` in the config of its request; undefined = it is not authenticated. */
 export type ResponseChecks = (request: MAuthRequestOptions | undefined) => ResponseCheck | undefined;
 
-/** @throws MAuthConfigurationError that names the option and the remedy; so does what it returns, for one request */
+/**
+ * @throws MAuthConfigurationError that names the option and the remedy. The returned function throws it too, for the
+ * options of one request.
+ */
 export function responseChecks(
   options: MAuthResponseAuthenticationOptions,
   authenticator: ResponseAuthenticator | undefined,
@@ -60,9 +63,9 @@ export function responseChecks(
 }
 
 /**
- * Finds out who signed the response, and notes it there.
+ * Authenticates the response, and remembers who signed it for `getMAuthIdentity(response)`.
  *
- * @param body as received; undefined = those bytes could not be had
+ * @param body as received; undefined = the received bytes are not available
  * @throws MAuthInauthenticError with the code of the failure, or `unexpected_app`; MAuthUnableToAuthenticateError
  */
 export async function authenticateResponse(
@@ -74,8 +77,8 @@ export async function authenticateResponse(
   if (!body) {
     throw new MAuthUnableToAuthenticateError(
       'body_unavailable',
-      `The response (status ${status}) could not be authenticated: its bytes are not at hand as they were received. ` +
-        "The fetch adapter decompresses by itself; use axios' http adapter, or ask for `Accept-Encoding: identity`.",
+      `The response (status ${status}) could not be authenticated: its bytes are not available as they were received. ` +
+        "The fetch adapter decompresses; use axios' http adapter, or ask for `Accept-Encoding: identity`.",
     );
   }
   const headers = Object.entries(response.headers as Record<string, string>);
