@@ -21,7 +21,16 @@ import { publicKeyOfCaller } from './test-caller.js';
  * - `oversized`: 200 with a proper answer in a megabyte of white space;
  * - a function: answers itself. The body of the question has been read.
  */
-export type MAuthServiceFault = number | keyof typeof FAULTS | 'refuse' | MAuthServiceAnswer;
+export type MAuthServiceFault =
+  | number
+  | 'hang'
+  | 'refuse'
+  | 'malformed'
+  | 'other_app'
+  | 'redirect'
+  | 'endless'
+  | 'oversized'
+  | MAuthServiceAnswer;
 
 /** Answers in place of the service. */
 export type MAuthServiceAnswer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -272,7 +281,9 @@ interface Question {
   readonly call: MAuthServiceCall;
 }
 
-const FAULTS = {
+type FaultInAnswer = Exclude<MAuthServiceFault, number | 'refuse' | MAuthServiceAnswer>;
+
+const FAULTS: Record<FaultInAnswer, (question: Question, app?: RegisteredApp) => void> = {
   hang: () => undefined,
   malformed: ({ response }: Question) => {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"security_token":{"app_name"');

@@ -72,7 +72,7 @@ function machineOf({ date, node, cpu }) {
 function page(results) {
   return [
     '# Benchmark',
-    'Written by `npm run bench -- --write`; see [CONTRIBUTING.md](../../../CONTRIBUTING.md#speed). Candidates take turns ' +
+    'Written by `npm run bench -- --write`; see [docs/contributing/speed.md](../../../docs/contributing/speed.md). Candidates take turns ' +
       'in rounds; figures are medians over the rounds, with half of the interquartile range as ±; ratios are taken ' +
       'within each round. A measurement whose result is wrong ends the run.',
     '## Targets',
