@@ -3,23 +3,23 @@ export {
   type MAuthRequestToAuthenticate,
   type MAuthResponseToAuthenticate,
 } from './authentication/mauth-authenticator.js';
-export { redisReplayStore, type MAuthRedisCommand } from './authentication/redis-replay-store.js';
+export { redisReplayStore, type MAuthRedisCommand } from './authentication/replay-protection.js';
+export { type MAuthIdentity } from './authentication/identity.js';
 export {
   type MAuthFailure,
   type MAuthFailureCode,
-  type MAuthIdentity,
   type MAuthInauthenticCode,
   type MAuthResult,
   type MAuthUndecidedCode,
 } from './authentication/result.js';
-export { mauthMiddleware, type MAuthDoorMiddleware } from './http/servers/mauth-middleware.js';
+export { mauthMiddleware, type MAuthGateMiddleware } from './http/servers/mauth-middleware.js';
 export {
   mauthPlugin,
   type MAuthFastifyPlugin,
   type MAuthPluginOptions,
   type MAuthPluggableFastify,
 } from './http/servers/mauth-plugin.js';
-export { type MAuthDoorOptions } from './http/servers/standalone-gate.js';
+export { type MAuthGateOptions } from './http/servers/standalone-gate.js';
 export { getMAuthIdentity } from './http/identity.js';
 export { mauthOptionsFromEnv } from './config/environment.js';
 export {

@@ -1,7 +1,7 @@
 import './nest/packages.js';
 export * from './core.js';
-export { type MAuthAppNotAllowed, type MAuthInboundFailure } from './http/inbound-failure.js';
-export { type MAuthBodyFailure, type MAuthBodyFailureCode } from './http/inbound-outcome.js';
+export { type MAuthAppNotAllowed, type MAuthInboundFailure } from './http/refusals.js';
+export { type MAuthBodyFailure, type MAuthBodyFailureCode } from './http/refusals.js';
 export { type RequiresMAuthOptions } from './nest/access-metadata.js';
 export {
   AppUuid,

@@ -3,18 +3,19 @@ import { type PublicKeys } from '../service/public-key-source.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type MAuthHeaderFields } from '../protocol/headers.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { isMethod, RequestLine, splitTarget } from '../protocol/request-target.js';
 import { isStatus, StatusLine } from '../protocol/string-to-sign.js';
-import { andThen, type MaybePromise } from './and-then.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
-import { readClaims } from './presented-signatures.js';
-import { LocalVerification } from './local-verification.js';
+import { LocalVerifier } from './local-verifier.js';
+import { isPromise, type MaybePromise } from './maybe-promise.js';
+import { LogObserver } from './observer.js';
 import { isAmbiguous } from './path-policy.js';
-import { RemoteVerification } from './remote-verification.js';
+import { readSignatures } from './presented-signatures.js';
+import { RemoteVerifier } from './remote-verifier.js';
 import { ReplayProtection } from './replay-protection.js';
 import { inauthentic, type MAuthResult } from './result.js';
-import { type Verification } from './verification.js';
-import { ownProperties, ownProperty } from '../protocol/own-properties.js';
+import { Verification, type VerificationContext } from './verification.js';
 
 /** A request as it came off the wire. */
 export interface MAuthRequestToAuthenticate {
@@ -53,7 +54,10 @@ export interface MAuthResponseToAuthenticate {
  * if (!result.authentic) return answer(result.status);
  */
 export class MAuthAuthenticator {
+  /** @internal */
+  readonly observer: LogObserver;
   readonly #settings: MAuthSettings;
+  readonly #context: VerificationContext;
   readonly #keys: PublicKeys | undefined;
   readonly #tickets: AuthenticationTickets | undefined;
   readonly #replays: ReplayProtection | undefined;
@@ -67,7 +71,9 @@ export class MAuthAuthenticator {
     const { settings, keys, tickets } = ownProperties(
       isAssembled(options) ? options : assembleParts(options),
     );
+    this.observer = new LogObserver(settings);
     this.#settings = settings;
+    this.#context = { settings, observer: this.observer };
     this.#keys = keys;
     this.#tickets = tickets;
     this.#replays = settings.replayProtection && new ReplayProtection(settings, settings.replayProtection);
@@ -79,14 +85,26 @@ export class MAuthAuthenticator {
    * 401 (inauthentic) or 503 (could not be decided), with a code for the log. With `replayProtection`, to ask about
    * one request twice is a replay.
    */
-  async authenticateRequest(request: MAuthRequestToAuthenticate): Promise<MAuthResult> {
+  authenticateRequest(request: MAuthRequestToAuthenticate): Promise<MAuthResult> {
+    return this.authenticateRouted(request);
+  }
+
+  /**
+   * The same where a handler goes by other targets than the one that was signed.
+   *
+   * @internal
+   */
+  async authenticateRouted(
+    request: MAuthRequestToAuthenticate,
+    routed?: readonly string[],
+  ): Promise<MAuthResult> {
     const fields = rereadable(ownProperty(request, 'headers') ?? {});
     const head = {
       method: ownProperty(request, 'method') as string,
       url: ownProperty(request, 'url') as string,
       headers: fields,
     };
-    return this.#authenticate(this.beginRequest(head), fields, ownProperty(request, 'body'));
+    return this.#authenticate(this.beginRequest(head), fields, ownProperty(request, 'body'), routed);
   }
 
   /** Authenticates a response whose body is at hand, on the same terms. */
@@ -95,8 +113,10 @@ export class MAuthAuthenticator {
     const status = ownProperty(response, 'status');
     const body = ownProperty(response, 'body');
     const head = isStatus(status) ? new StatusLine(status) : undefined;
-    const claims = readClaims(fields, this.#settings);
-    return this.#authenticate(new LocalVerification(this.#settings, this.#keys, head, claims), fields, body);
+    const signatures = readSignatures(fields, head, this.#settings);
+    const verifier = new LocalVerifier(this.#keys, signatures, this.observer);
+    const verification = new Verification(this.#context, 'protocol', head, signatures, verifier);
+    return this.#authenticate(verification, fields, body);
   }
 
   /**
@@ -107,12 +127,14 @@ export class MAuthAuthenticator {
    */
   beginRequest({ method, url, headers }: RequestHead, pathPolicy = this.#pathPolicy): Verification {
     const head = requestLine(method, url);
-    const read = readClaims(headers ?? {}, this.#settings);
+    const read = readSignatures(headers ?? {}, head, this.#settings);
     const isRefused = read.first && head && pathPolicy === 'strict' && isAmbiguous(head);
-    const claims = isRefused ? read.inVain(AMBIGUOUS) : read;
+    const signatures = isRefused ? read.rejected(AMBIGUOUS) : read;
+    const verifier = this.#tickets
+      ? new RemoteVerifier(this.#tickets, head, signatures, this.observer)
+      : new LocalVerifier(this.#keys, signatures, this.observer);
     const replays = this.#replays?.concerns(method) ? this.#replays : undefined;
-    if (this.#tickets) return new RemoteVerification(this.#settings, this.#tickets, head, claims, replays);
-    return new LocalVerification(this.#settings, this.#keys, head, claims, replays);
+    return new Verification(this.#context, pathPolicy, head, signatures, verifier, replays);
   }
 
   /** Without a promise where the key is at hand: each one that is awaited costs a turn. */
@@ -120,10 +142,13 @@ export class MAuthAuthenticator {
     verification: Verification,
     headers: MAuthHeaderFields,
     body: MAuthRequestToAuthenticate['body'] | undefined,
+    routed?: readonly string[],
   ): MaybePromise<MAuthResult> {
-    if (!verification.rejected && !isBodyAtHand(headers, body)) return verification.refuseWithoutBody();
+    if (!verification.rejected && !isBodyThere(headers, body)) return verification.refuseWithoutBody();
     const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : (body ?? undefined);
-    return andThen(verification.findKey(), (failure) => failure ?? verification.conclude(bytes));
+    const failure = verification.prepare(routed);
+    if (isPromise(failure)) return failure.then((late) => late ?? verification.conclude(bytes));
+    return failure ?? verification.conclude(bytes);
   }
 }
 
@@ -140,7 +165,7 @@ function requestLine(method: string, url: string | Uint8Array): RequestLine | un
 }
 
 /** "No bytes seen" is not "no body": what the headers announce must be there. */
-function isBodyAtHand(headers: MAuthHeaderFields, body: unknown): boolean {
+function isBodyThere(headers: MAuthHeaderFields, body: unknown): boolean {
   if (typeof body === 'string' || body instanceof Uint8Array) return true;
   if (body !== null) return false;
   let isAnnounced = false;

@@ -1,4 +1,5 @@
 import { escapedByte } from '../protocol/percent-encoding.js';
+import { type MAuthSettings } from '../config/options.js';
 import { type RequestTarget } from '../protocol/request-target.js';
 
 const ESCAPES = /%(2e|2f|5c|00)/gi;
@@ -100,4 +101,19 @@ function endsBrackets(query: string, at: number): boolean {
 export function pathOf(target: string): string {
   const mark = target.indexOf('?');
   return mark < 0 ? target : target.slice(0, mark);
+}
+
+/**
+ * Path and query that the signature of a request covers, by the option `requestTarget`; empty, which no signature
+ * covers, where it has none.
+ */
+export function signedTarget({ requestTarget, logger }: MAuthSettings, request: unknown): string {
+  try {
+    const target: unknown = requestTarget?.(request);
+    if (typeof target === 'string') return target;
+    logger.error('MAuth: option `requestTarget` must return path and query as text');
+  } catch {
+    logger.error('MAuth: option `requestTarget` threw an error');
+  }
+  return '';
 }

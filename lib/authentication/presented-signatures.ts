@@ -1,16 +1,37 @@
+import { timingSafeEqual, type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
+import { toBytes, type ByteString } from '../protocol/byte-string.js';
+import { canonicalQuery } from '../protocol/canonical-target.js';
 import {
+  isTime,
   pickHeaders,
   readAuthentication,
-  type MAuthHeaderFields,
   type HeaderPair,
+  type MAuthHeaderFields,
+  type MAuthVersion,
 } from '../protocol/headers.js';
-import { type MAuthVersion } from '../protocol/string-to-sign.js';
-import { isTime } from '../protocol/time.js';
+import { dialectQueries } from '../protocol/query-dialects.js';
+import { RequestLine } from '../protocol/request-target.js';
+import { digestSignedV2, verifyV1Digest } from '../protocol/signature.js';
+import {
+  sha512,
+  v1Closing,
+  v1Opening,
+  V1StringDigest,
+  V2BodyDigest,
+  v2TextBeforeQuery,
+  type MessageHead,
+} from '../protocol/string-to-sign.js';
 import { inauthentic, type MAuthFailure } from './result.js';
 
-/** One version's claim that an app signed the message at a time. Its form and time are good; no more is known. */
-export class Claim {
+/**
+ * A signature as the headers of a message present it: of one version, by an app, at a time. Their form is good and the
+ * time is now; whether the app has signed this message shows when it is verified.
+ */
+export class PresentedSignature {
+  #arriving: V1StringDigest | V2BodyDigest | undefined;
+  #digest: string | undefined;
+
   constructor(
     readonly version: MAuthVersion,
     /** As sent, in either case: the string to sign holds it so. */
@@ -18,81 +39,128 @@ export class Claim {
     readonly signature: Buffer,
     /** Seconds since 1970, as sent. */
     readonly time: string,
+    private readonly head: MessageHead,
   ) {}
+
+  /** Hashes the next bytes of the body, in order; `isWhole` = they are all of it. */
+  update(chunk: Uint8Array, isWhole?: boolean): void {
+    (this.#arriving ??= this.#begin()).update(chunk, isWhole);
+  }
+
+  /**
+   * Whether the owner of the key made the signature over this message: over the canonical string, or over those of
+   * other clients. May be asked again with another key.
+   *
+   * @param body the whole body, where nothing was given to `update`; it is hashed when it is needed for the first time
+   */
+  isMadeWith(key: KeyObject, body?: Uint8Array): boolean {
+    if (this.version === 1) return verifyV1Digest(key, this.#digestOf(body), this.signature);
+    // First what costs least to see through: a signature that is none of this key's, whatever it came with.
+    const signed = digestSignedV2(key, this.signature);
+    return signed !== undefined && this.#isOverThisMessage(signed, body);
+  }
+
+  #isOverThisMessage(signed: Uint8Array, body?: Uint8Array): boolean {
+    const start = v2TextBeforeQuery(this.head, this.#digestOf(body), this.appUuid, this.time);
+    const isSigned = (query: ByteString) => timingSafeEqual(signed, sha512(toBytes(start + query)));
+    if (!(this.head instanceof RequestLine)) return isSigned('');
+    const { query } = this.head;
+    const canonical = canonicalQuery(query);
+    return isSigned(canonical) || dialectQueries(query, canonical).some(isSigned);
+  }
+
+  #digestOf(body?: Uint8Array): string {
+    if (this.#digest !== undefined) return this.#digest;
+    if (body && body.length > 0) this.update(body, true);
+    return (this.#digest = (this.#arriving ?? this.#begin()).digest());
+  }
+
+  #begin(): V1StringDigest | V2BodyDigest {
+    if (this.version === 2) return new V2BodyDigest();
+    return new V1StringDigest(v1Opening(this.head), v1Closing(this.appUuid, this.time));
+  }
 }
 
-/** All that the headers of a message claim. */
-export class Claims {
+/** The signatures that a message presents. */
+export class PresentedSignatures {
   constructor(
-    /** The answer if no claim holds. */
+    /** The answer if none of them holds. */
     readonly failure: MAuthFailure,
     /** The version that is tried first, and the app it names; for the log. */
     readonly version?: MAuthVersion,
     readonly appUuid?: string,
-    /** What is verified first; undefined when the message is inauthentic whatever its signatures are. */
-    readonly first?: Claim,
-    /** What is verified if that does not hold. */
-    readonly second?: Claim,
+    /** Verified first; undefined when the message is inauthentic whatever its signatures are. */
+    readonly first?: PresentedSignature,
+    /** Verified if the first one does not hold. */
+    readonly second?: PresentedSignature,
   ) {}
 
-  /** The same claims about a message that is inauthentic for another reason, whatever its signatures are. */
-  inVain(failure: MAuthFailure): Claims {
-    return new Claims(failure, this.version, this.appUuid);
+  /** The same of a message that is inauthentic for another reason. */
+  rejected(failure: MAuthFailure): PresentedSignatures {
+    return new PresentedSignatures(failure, this.version, this.appUuid);
   }
 }
 
 type TimeRules = Pick<MAuthSettings, 'allowedDriftSeconds' | 'now'>;
-type ClaimRules = Pick<MAuthSettings, 'v2OnlyAuthenticate' | 'disableFallbackToV1'> & TimeRules;
+type HeaderRules = Pick<MAuthSettings, 'v2OnlyAuthenticate' | 'disableFallbackToV1'> & TimeRules;
 
 // One for all messages: most of them need it in case their signature does not match, and have one that does.
 const MISMATCH = inauthentic('signature_mismatch');
-const UNSIGNED = new Claims(inauthentic('missing_headers'));
+const UNSIGNED = new PresentedSignatures(inauthentic('missing_headers'));
 
-/** Reads the headers of a message. A version counts as present when its authentication header is, even if empty. */
-export function readClaims(headers: MAuthHeaderFields, rules: ClaimRules): Claims {
+/**
+ * Reads the headers of a message. A version counts as present when its authentication header is, even if empty.
+ *
+ * @param head undefined when method or target are such as cannot be signed
+ */
+export function readSignatures(
+  headers: MAuthHeaderFields,
+  head: MessageHead | undefined,
+  rules: HeaderRules,
+): PresentedSignatures {
   const picked = pickHeaders(headers);
-  const v1 = readClaim(1, picked.v1, rules);
-  const v2 = readClaim(2, picked.v2, rules);
-  if (v2) return v2Claims(v2, v1, rules);
-  if (!v1) return UNSIGNED;
-  const { appUuid } = v1;
-  if (rules.v2OnlyAuthenticate) return new Claims(inauthentic('missing_v2'), 1, appUuid);
-  return new Claims(v1.failure, 1, appUuid, v1.claim);
-}
-
-/** V2, and behind it V1 as an independent claim of the same app where the rules allow that. */
-function v2Claims(v2: ReadClaim, v1: ReadClaim | undefined, rules: ClaimRules): Claims {
-  const { appUuid, claim, failure } = v2;
+  const v1 = readSignature(1, picked.v1, head, rules);
+  const v2 = readSignature(2, picked.v2, head, rules);
+  if (!v2) {
+    if (!v1) return UNSIGNED;
+    if (rules.v2OnlyAuthenticate) return new PresentedSignatures(inauthentic('missing_v2'), 1, v1.appUuid);
+    return new PresentedSignatures(v1.failure, 1, v1.appUuid, v1.signature);
+  }
+  const { appUuid, failure, signature } = v2;
   if (!v1 || !appUuid || rules.v2OnlyAuthenticate || rules.disableFallbackToV1) {
-    return new Claims(failure, 2, appUuid, claim);
+    return new PresentedSignatures(failure, 2, appUuid, signature);
   }
+  // V1 stands behind V2 as an independent signature of the same app.
   if (v1.appUuid?.toLowerCase() !== appUuid.toLowerCase()) {
-    return new Claims(inauthentic('app_uuid_mismatch'), 2, appUuid, claim);
+    return new PresentedSignatures(inauthentic('app_uuid_mismatch'), 2, appUuid, signature);
   }
-  return claim ? new Claims(failure, 2, appUuid, claim, v1.claim) : new Claims(failure, 2, appUuid, v1.claim);
+  if (!signature) return new PresentedSignatures(failure, 2, appUuid, v1.signature);
+  return new PresentedSignatures(failure, 2, appUuid, signature, v1.signature);
 }
 
-/** A header pair that is present: a claim, or the reason why it is none. */
-class ReadClaim {
+/** A header pair that is there: a signature, or the reason why it is none. */
+class ReadPair {
   constructor(
-    /** Why the claim is none; for a claim, that its signature does not match. */
+    /** Why there is no signature; of a signature, that it does not match. */
     readonly failure: MAuthFailure,
     readonly appUuid?: string,
-    readonly claim?: Claim,
+    readonly signature?: PresentedSignature,
   ) {}
 }
 
-function readClaim(
+function readSignature(
   version: MAuthVersion,
   { authentication, time }: HeaderPair,
+  head: MessageHead | undefined,
   rules: TimeRules,
-): ReadClaim | undefined {
+): ReadPair | undefined {
   if (authentication === undefined) return undefined;
   const { appUuid, signature } = readAuthentication(version, authentication);
-  if (!appUuid || !signature) return new ReadClaim(inauthentic('malformed_headers'), appUuid);
-  if (!isTime(time)) return new ReadClaim(inauthentic('malformed_time'), appUuid);
-  if (!isTimely(time, rules)) return new ReadClaim(inauthentic('time_out_of_range'), appUuid);
-  return new ReadClaim(MISMATCH, appUuid, new Claim(version, appUuid, signature, time));
+  if (!appUuid || !signature) return new ReadPair(inauthentic('malformed_headers'), appUuid);
+  if (!isTime(time)) return new ReadPair(inauthentic('malformed_time'), appUuid);
+  if (!isTimely(time, rules)) return new ReadPair(inauthentic('time_out_of_range'), appUuid);
+  if (!head) return new ReadPair(inauthentic('malformed_request'), appUuid);
+  return new ReadPair(MISMATCH, appUuid, new PresentedSignature(version, appUuid, signature, time, head));
 }
 
 /** Whether the time of a message is accepted now. False for a clock that answers NaN. */

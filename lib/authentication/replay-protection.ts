@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { TimedOutError, within } from '../service/within.js';
+import { type MaybePromise } from './maybe-promise.js';
+import { inauthentic, type MAuthFailure, undecided } from './result.js';
 import { type MAuthReplayStore, type MAuthSettings } from '../config/options.js';
-import { type MaybePromise } from './and-then.js';
-import { inauthentic, undecided, type MAuthFailure } from './result.js';
-import { ReplayMemory } from './replay-memory.js';
+import { TimedOutError, within } from '../service/within.js';
 
 type Verdict = MAuthFailure | undefined;
 
@@ -78,4 +77,70 @@ function explanation(error: unknown, store: MAuthReplayStore): string {
   }
   const why = error instanceof TimedOutError ? `took more than ${DEADLINE_MS} ms` : 'failed';
   return `MAuth: the store in \`replayProtection.store\` ${why}. ${consequence}`;
+}
+
+/**
+ * Remembers in this process. All entries live equally long, so a Map, which keeps the order of insertion, has those
+ * that end first in front. A cache that made room by forgetting would accept again what it forgot; this one refuses
+ * to remember more, and the request is then undecided.
+ *
+ * It counts by the monotonic clock: the wall clock can be set forward, which would end every entry, and then back,
+ * which would make the times of those requests acceptable again.
+ */
+export class ReplayMemory implements MAuthReplayStore {
+  readonly #ends = new Map<string, number>();
+  readonly #maxEntries: number;
+
+  constructor(maxEntries: number) {
+    this.#maxEntries = maxEntries;
+  }
+
+  /** @throws Error when no more can be remembered */
+  remember(key: string, milliseconds: number): boolean {
+    const now = performance.now();
+    this.#forgetEnded(now);
+    if (this.#ends.has(key)) return false;
+    if (this.#ends.size >= this.#maxEntries) {
+      throw new Error('`replayProtection.maxEntries` signatures are remembered already; raise it.');
+    }
+    this.#ends.set(key, now + milliseconds);
+    return true;
+  }
+
+  #forgetEnded(now: number): void {
+    for (const [key, end] of this.#ends) {
+      if (end > now) return;
+      this.#ends.delete(key);
+    }
+  }
+}
+
+/** Sends one command to Redis as it is written there, and resolves to the answer. */
+export type MAuthRedisCommand = (command: string, ...words: string[]) => PromiseLike<unknown>;
+
+/**
+ * Remembers signatures in Redis, for several instances of one app: whoever is first, by `SET … NX PX`, may go on.
+ * Redis must not evict (`maxmemory-policy noeviction`), since what it forgets early would be accepted again; it counts
+ * by the clock of its own machine, which must not jump either.
+ *
+ * @param command how your client sends a command
+ *
+ * @example
+ * const redis = new Redis(); // ioredis
+ * const store = redisReplayStore((command, ...words) => redis.call(command, ...words));
+ * MAuthModule.forRoot({ ...mauthOptionsFromEnv(), v2OnlyAuthenticate: true, replayProtection: { store } });
+ *
+ * @example
+ * const client = await createClient().connect(); // redis
+ * const store = redisReplayStore((...words) => client.sendCommand(words));
+ */
+export function redisReplayStore(command: MAuthRedisCommand): MAuthReplayStore {
+  return {
+    async remember(key, milliseconds) {
+      const answer = await command('SET', key, '1', 'NX', 'PX', String(milliseconds));
+      if (String(answer) === 'OK') return true;
+      if (answer === null) return false;
+      throw new Error('Redis answered SET with something else than OK or nil.');
+    },
+  };
 }

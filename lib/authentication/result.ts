@@ -1,17 +1,4 @@
-/** Which app signed a message, and with which version of the protocol. */
-export interface MAuthIdentity {
-  /** UUID of the app whose signature was verified, in lower case. */
-  readonly appUuid: string;
-  /** 1 = MWS, 2 = MWSV2. */
-  readonly protocolVersion: 1 | 2;
-}
-
-export class Identity implements MAuthIdentity {
-  constructor(
-    readonly appUuid: string,
-    readonly protocolVersion: MAuthIdentity['protocolVersion'],
-  ) {}
-}
+import { Identity, type MAuthIdentity } from './identity.js';
 
 /** Why a message is inauthentic (401). For the log; the caller never learns it. */
 export type MAuthInauthenticCode =

@@ -1,34 +1,51 @@
 import { type MAuthSettings } from '../config/options.js';
 import { type MessageHead } from '../protocol/string-to-sign.js';
-import { andThen, type MaybePromise } from './and-then.js';
-import { logAttempt, logFailure, logFallback } from './attempt-log.js';
-import { isTimely, type Claim, type Claims } from './presented-signatures.js';
+import { isPromise, type MaybePromise } from './maybe-promise.js';
+import { subjectOf, type LogObserver } from './observer.js';
+import { isAmbiguousTarget } from './path-policy.js';
+import { isTimely, PresentedSignature, type PresentedSignatures } from './presented-signatures.js';
 import { type ReplayProtection } from './replay-protection.js';
 import { Authentic, inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 
+/** What decides about the signatures of one message: this process with the app's public key, or the MAuth service. */
+export interface Verifier {
+  /** The next bytes of the body, in order; `isWhole` = they are all of it. */
+  update(chunk: Uint8Array, isWhole?: boolean): void;
+  /** Gets what it needs; a failure where it could not. What is there costs no turn of the event loop. */
+  prepare(): MaybePromise<MAuthFailure | undefined>;
+  /** The signature that holds, or why none does. To be asked once, and only when it is prepared. */
+  verify(body?: Uint8Array): MaybePromise<Verdict>;
+}
+
+export type Verdict = PresentedSignature | MAuthFailure;
+
+/** Rules and helpers that all messages of one authenticator share. */
+export interface VerificationContext {
+  readonly settings: MAuthSettings;
+  readonly observer: LogObserver;
+}
+
 /**
- * One message on its way through verification: headers, UUID, time, method and target are checked when it begins;
- * then the key is found; then the body arrives; then the signature is verified. A message that fails early costs
- * no hash, no RSA and no look-up.
+ * One message on its way through verification: headers, UUID, time, method and target were checked when it began; then
+ * the key is found; then the body arrives; then the signature is verified. A message that fails early costs no hash, no
+ * RSA and no look-up.
  */
-export abstract class Verification {
+export class Verification {
   /** Set when the message is already known to be inauthentic: its body need not be looked at. */
   readonly rejected: MAuthFailure | undefined;
-  /** The app that the claims name, in lower case. */
-  protected readonly appUuid: string;
-  #accepted: Claim | undefined;
 
   constructor(
-    protected readonly settings: MAuthSettings,
-    /** Undefined when method or target are such as nobody can sign. */
-    protected readonly head: MessageHead | undefined,
-    readonly claims: Claims,
+    private readonly context: VerificationContext,
+    /** Whether targets that can be read in two ways are refused. */
+    private readonly pathPolicy: MAuthSettings['pathPolicy'],
+    /** Undefined when method or target are such as cannot be signed. */
+    private readonly head: MessageHead | undefined,
+    readonly signatures: PresentedSignatures,
+    private readonly verifier: Verifier,
     /** Undefined when the message may come as often as it likes. */
     private readonly replays?: ReplayProtection,
   ) {
-    const { first, failure, appUuid } = claims;
-    this.appUuid = appUuid?.toLowerCase() ?? '';
-    this.rejected = !first ? failure : head ? undefined : inauthentic('malformed_request');
+    this.rejected = signatures.first ? undefined : signatures.failure;
   }
 
   /**
@@ -36,67 +53,78 @@ export abstract class Verification {
    *
    * @param isWhole these are all bytes of the body
    */
-  abstract update(chunk: Uint8Array, isWhole?: boolean): void;
-
-  /**
-   * Finds the app's public key. Resolves to a failure, or to undefined when verification can go on. A key that is
-   * at hand costs no turn of the event loop. To be called once, also for a rejected message: it writes the log line.
-   */
-  abstract findKey(): MaybePromise<MAuthFailure | undefined>;
-
-  /**
-   * Verifies. To be called once, after `findKey` found no failure.
-   *
-   * @param body the whole body, where it is at hand and nothing was given to `update`
-   */
-  conclude(body?: Uint8Array): MaybePromise<MAuthResult> {
-    const result = this.verify(body);
-    return this.replays ? andThen(result, (verified) => this.#onlyOnce(verified)) : result;
+  update(chunk: Uint8Array, isWhole?: boolean): void {
+    this.verifier.update(chunk, isWhole);
   }
 
-  /** Whether one of the claims holds, as the result. */
-  protected abstract verify(body?: Uint8Array): MaybePromise<MAuthResult>;
+  /**
+   * Gets ready to verify: finds the app's public key. To be called once, also for a rejected message.
+   *
+   * @param routed the targets that a router or handler goes by, where they may differ from the one that was signed
+   * @returns a failure, or undefined when verification can go on
+   */
+  prepare(routed: readonly string[] = []): MaybePromise<MAuthFailure | undefined> {
+    const { version, appUuid } = this.signatures;
+    this.context.observer.attempted(version, appUuid);
+    if (this.rejected) return this.refuse(this.rejected);
+    if (this.pathPolicy === 'strict' && routed.some(isAmbiguousTarget)) {
+      return this.refuse(inauthentic('ambiguous_path'));
+    }
+    const failure = this.verifier.prepare();
+    if (isPromise(failure)) return failure.then((late) => late && this.refuse(late));
+    return failure && this.refuse(failure);
+  }
 
-  /** Instead of `findKey`, where the bytes of the body cannot be had: neither "authentic" nor "no body" can be said. */
+  /**
+   * Verifies. To be called once, after `prepare` found no failure.
+   *
+   * @param body the whole body, where nothing was given to `update`
+   */
+  conclude(body?: Uint8Array): MaybePromise<MAuthResult> {
+    const verdict = this.verifier.verify(body);
+    return isPromise(verdict) ? verdict.then((late) => this.#onlyOnce(late)) : this.#onlyOnce(verdict);
+  }
+
+  /** Instead of `prepare`, where the bytes of the body are lost: neither "authentic" nor "no body" can be said. */
   refuseWithoutBody(): MAuthFailure {
-    this.attempt();
+    this.context.observer.attempted(this.signatures.version, this.signatures.appUuid);
     return this.refuse(undecided('body_unavailable'));
   }
 
-  /** The first attempt begins. */
-  protected attempt(): void {
-    logAttempt(this.settings, this.claims.version, this.claims.appUuid);
-  }
-
-  /** A claim is about to be tried; V1 behind a V2 that did not hold is an attempt of its own. */
-  protected attemptClaim({ version, appUuid }: Claim): void {
-    if (this.#isFallback(version)) logAttempt(this.settings, version, appUuid);
-  }
-
-  protected accept(claim: Claim): MAuthResult {
-    const { version } = claim;
-    this.#accepted = claim;
-    if (this.#isFallback(version)) logFallback(this.settings);
-    return new Authentic(this.appUuid, version);
-  }
-
-  protected refuse(failure: MAuthFailure): MAuthFailure {
-    logFailure(this.settings, failure, this.head, this.claims.appUuid);
+  /** Reports a failure: of verification, or of what surrounds it. */
+  refuse<F extends { readonly status: number; readonly code: string }>(failure: F): F {
+    const outcome = failure.status === 401 ? 'inauthentic' : 'undecided';
+    const { appUuid } = this.signatures;
+    this.context.observer.authenticated({
+      outcome,
+      code: failure.code,
+      subject: subjectOf(this.head),
+      appUuid,
+    });
     return failure;
   }
 
-  /** Only what was verified is remembered, so nobody else can use up the room for it. */
-  #onlyOnce(result: MAuthResult): MaybePromise<MAuthResult> {
-    const accepted = this.#accepted;
-    if (!result.authentic || !accepted || !this.replays) return result;
-    return andThen(this.replays.check(accepted.signature), (failure): MAuthResult => {
-      // A copy whose body came slowly may be this late that its original has been forgotten since its head was read.
-      const isLate = !failure && !isTimely(accepted.time, this.settings);
-      return failure || isLate ? this.refuse(failure ?? inauthentic('time_out_of_range')) : result;
-    });
+  /** Only what was verified is remembered, so that others cannot use up the room for it. */
+  #onlyOnce(verdict: Verdict): MaybePromise<MAuthResult> {
+    if (!(verdict instanceof PresentedSignature)) return this.refuse(verdict);
+    if (!this.replays) return this.#accept(verdict);
+    const replayed = this.replays.check(verdict.signature);
+    if (isPromise(replayed)) return replayed.then((late) => this.#acceptOnce(verdict, late));
+    return this.#acceptOnce(verdict, replayed);
   }
 
-  #isFallback(version: Claim['version']): boolean {
-    return version !== this.claims.version;
+  #acceptOnce(signature: PresentedSignature, failure: MAuthFailure | undefined): MAuthResult {
+    if (failure) return this.refuse(failure);
+    // A copy whose body came slowly may be so late that its original has been forgotten since its head was read.
+    const isLate = !isTimely(signature.time, this.context.settings);
+    return isLate ? this.refuse(inauthentic('time_out_of_range')) : this.#accept(signature);
+  }
+
+  #accept({ version, appUuid }: PresentedSignature): MAuthResult {
+    if (version !== this.signatures.version) {
+      const subject = subjectOf(this.head);
+      this.context.observer.authenticated({ outcome: 'authentic', subject, appUuid, usedFallback: true });
+    }
+    return new Authentic(appUuid.toLowerCase(), version);
   }
 }

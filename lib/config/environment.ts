@@ -1,4 +1,4 @@
-import { isAppUuid } from '../protocol/app-uuid.js';
+import { isAppUuid } from '../protocol/headers.js';
 import { MAuthConfigurationError } from './errors.js';
 import { type MAuthOptions } from './options.js';
 import { isApiVersion, isServiceUrl, parseSignVersions } from './settings.js';

@@ -11,7 +11,7 @@ import {
   type MAuthSettings,
   type MAuthSignVersions,
 } from './options.js';
-import { isAppUuid } from '../protocol/app-uuid.js';
+import { isAppUuid } from '../protocol/headers.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 const MEBIBYTE = 1024 * 1024;

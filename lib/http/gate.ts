@@ -1,24 +1,28 @@
 import { type IncomingMessage } from 'node:http';
-import { type MaybePromise } from '../authentication/and-then.js';
-import { printable } from '../authentication/attempt-log.js';
+import { type MaybePromise } from '../authentication/maybe-promise.js';
+import { printable } from '../authentication/observer.js';
+import { pathOf } from '../authentication/path-policy.js';
 import { undecided } from '../authentication/result.js';
+import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { answerFor, type Answer } from './answers.js';
-import { type Exchange } from './request-pair.js';
-import { type ExemptPaths } from './exempt-paths.js';
-import { type MAuthInboundFailure } from './inbound-failure.js';
-import { type InboundOutcome } from './inbound-outcome.js';
-import { sendAnswer } from './send-answer.js';
+import {
+  type Answer,
+  answerFor,
+  type InboundOutcome,
+  type MAuthInboundFailure,
+  sendAnswer,
+} from './refusals.js';
+import { type RequestPair } from './request-pair.js';
 
-type Authenticate = (exchange: Exchange) => MaybePromise<InboundOutcome>;
+type Authenticate = (pair: RequestPair) => MaybePromise<InboundOutcome>;
 
 /** Stands in front of handlers of any kind, which it knows nothing of: authentic requests pass, others are answered. */
-export class Door {
+export class Gate {
   readonly #settings: MAuthSettings;
   readonly #exempt: ExemptPaths;
   readonly #authenticate: Authenticate;
   readonly #answerTo: (failure: MAuthInboundFailure) => Answer;
-  readonly #admitted = new WeakSet<IncomingMessage>();
+  readonly #allowed = new WeakSet<IncomingMessage>();
 
   /** @param answerTo what a refused caller gets; default: as all MAuth services answer */
   constructor(
@@ -38,26 +42,26 @@ export class Door {
    *
    * @param target path and query as the application routes them
    */
-  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
-    return this.#admitted.has(exchange.request) || this.#exempt.has(target) || this.#ask(exchange);
+  allows(pair: RequestPair, target: string): MaybePromise<boolean> {
+    return this.#allowed.has(pair.request) || this.#exempt.has(target) || this.#ask(pair);
   }
 
-  async #ask(exchange: Exchange): Promise<boolean> {
+  async #ask(pair: RequestPair): Promise<boolean> {
     try {
-      const outcome = await this.#authenticate(exchange);
+      const outcome = await this.#authenticate(pair);
       if (outcome.authentic) {
-        this.#admitted.add(exchange.request);
+        this.#allowed.add(pair.request);
         return true;
       }
-      sendAnswer(exchange, this.#answerTo(outcome));
+      sendAnswer(pair, this.#answerTo(outcome));
     } catch (error) {
-      this.#stayShut(exchange, error);
+      this.#stayShut(pair, error);
     }
     return false;
   }
 
   /** An error that left from here would be an argument of `next`, and not every server looks at that. */
-  #stayShut(exchange: Exchange, error: unknown): void {
+  #stayShut(pair: RequestPair, error: unknown): void {
     const cause = error instanceof Error ? `: ${printable(error.message)}` : '';
     try {
       this.#settings.logger.error(
@@ -66,6 +70,47 @@ export class Door {
     } catch {
       // The logger may be what has failed.
     }
-    sendAnswer(exchange, answerFor(undecided('service_unavailable'), this.#settings));
+    sendAnswer(pair, answerFor(undecided('service_unavailable'), this.#settings));
   }
+}
+
+const HEALTH_CHECK = '/app_status';
+
+/**
+ * Paths that pass a gate unsigned. They are exact and raw, since a path that is compared in any other spelling than
+ * that of the wire has more than one spelling.
+ */
+export class ExemptPaths {
+  readonly #paths: ReadonlySet<unknown>;
+
+  /** @throws MAuthConfigurationError when they are no list of paths */
+  constructor(paths: unknown = [HEALTH_CHECK]) {
+    if (!Array.isArray(paths) || !paths.every(isPath)) {
+      throw new MAuthConfigurationError(
+        `MAuth option \`exempt\` must be a list of paths such as ${HEALTH_CHECK}, each exact, with a leading slash ` +
+          'and without query.',
+      );
+    }
+    this.#paths = new Set(paths);
+  }
+
+  /** @param target path and query, as in the request line */
+  has(target: string): boolean {
+    return this.#paths.has(pathOf(target));
+  }
+}
+
+function isPath(path: unknown): boolean {
+  return typeof path === 'string' && /^\/[^?#\s]*$/.test(path);
+}
+
+/** Runs `next` unless the gate has answered, or `failed` if there was an error. */
+export function passGate(
+  allowed: MaybePromise<boolean>,
+  next: () => void,
+  failed: (error: unknown) => void,
+): void {
+  // A middleware that throws in `next` would end the process as an unhandled rejection.
+  if (typeof allowed !== 'boolean') allowed.then((isAllowed) => isAllowed && next()).catch(failed);
+  else if (allowed) next();
 }

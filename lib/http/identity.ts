@@ -1,5 +1,4 @@
-import { knownIdentity } from '../authentication/known-identity.js';
-import { type MAuthIdentity } from '../authentication/result.js';
+import { knownIdentity, type MAuthIdentity } from '../authentication/identity.js';
 import { nodeRequest } from './request-pair.js';
 
 /**

@@ -1,37 +1,62 @@
 import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type MaybePromise } from '../authentication/and-then.js';
-import { type RequestHead } from '../authentication/mauth-authenticator.js';
+import { rememberIdentity, reserveIdentity } from '../authentication/identity.js';
+import { type MAuthAuthenticator, type RequestHead } from '../authentication/mauth-authenticator.js';
+import { isPromise, type MaybePromise } from '../authentication/maybe-promise.js';
+import { requestSubject } from '../authentication/observer.js';
+import { isReadAsLatin1, pathOf, signedTarget } from '../authentication/path-policy.js';
+import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
 import { type Verification } from '../authentication/verification.js';
-import { Exchange } from './request-pair.js';
-import { type InboundOutcome } from './inbound-outcome.js';
-import { type RequestReading } from './platform.js';
-import { type WireBody } from './request-body-tap.js';
+import { type MAuthSettings } from '../config/options.js';
+import { type TargetReader } from './platform.js';
+import {
+  sendAnswer,
+  type Answer,
+  type InboundOutcome,
+  type MAuthBodyFailure,
+  type MAuthInboundFailure,
+} from './refusals.js';
+import { RequestBodyTap, unreadBody, type BodyTapOptions } from './request-body-tap.js';
+import { comesOffTheWire, hasNoBody, isSigned, RequestPair } from './request-pair.js';
 
-/** One request on its way in: what was found out about it so far. */
-export class Arrival extends Exchange implements RequestHead {
+/** What all requests of one server have in common. */
+export interface RequestContext {
+  readonly settings: MAuthSettings;
+  readonly authenticator: MAuthAuthenticator;
+  readonly bodies: BodyTapOptions;
+  /** What a caller gets who is refused beneath the framework. */
+  readonly answerTo: (failure: MAuthInboundFailure) => Answer;
+}
+
+type Failure = MAuthFailure | MAuthBodyFailure;
+
+const TOO_LARGE: MAuthBodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
+const TIMED_OUT: MAuthBodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
+const NO_TARGETS: readonly string[] = [];
+
+/** One request that has come in, from its first byte until it is authenticated or refused. */
+export class IncomingRequest extends RequestPair implements RequestHead {
   /** Path and query on the wire. */
-  readonly sentTarget: string;
+  readonly originalTarget: string;
   /** Path and query that the signature covers: others where a proxy has rewritten them. */
   url: string;
-  /** Undefined while nobody has asked about a request without MAuth headers. */
-  verification?: Verification;
-  /** Undefined when the request has no body, or its body will not be looked at. */
-  body?: WireBody;
-  /** Somebody has read the body before it could be watched. */
-  isBodyLost?: boolean;
-  /** The server has said that a route has the request: handlers and guards see to its body. */
+  /** A route has the request: handlers and guards see to its body. */
   isRouted = false;
-  /** Verification is done once, however many guards and doors ask. */
-  outcome?: MaybePromise<InboundOutcome>;
+  #verification: Verification | undefined;
+  /** Undefined when the request has no body, or its body will not be looked at. */
+  #body: RequestBodyTap | undefined;
+  /** The body was read before it could be watched. */
+  #isBodyLost = false;
+  #outcome: MaybePromise<InboundOutcome> | undefined;
 
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    readonly reading: RequestReading,
+    private readonly reader: TargetReader,
+    private readonly context: RequestContext,
   ) {
     super(request, response);
-    this.sentTarget = reading.sentTarget(request);
-    this.url = this.sentTarget;
+    this.originalTarget = reader.originalTarget(request);
+    this.url = this.originalTarget;
   }
 
   get method(): string {
@@ -40,5 +65,175 @@ export class Arrival extends Exchange implements RequestHead {
 
   get headers(): IncomingHttpHeaders {
     return this.request.headers;
+  }
+
+  /** The version of the signature that was presented first; undefined for a request that is not signed. */
+  get presentedVersion(): 1 | 2 | undefined {
+    return this.#verification?.signatures.version;
+  }
+
+  /** Whether any MAuth authentication header came, even a malformed one. */
+  get hasMAuthHeaders(): boolean {
+    // Headers may be removed from a request on its way, but a signed request stays one.
+    return this.presentedVersion !== undefined || isSigned(this.request);
+  }
+
+  /** The request in a few words, fit for a log line. */
+  get subject(): string {
+    return requestSubject(this.method, pathOf(this.originalTarget));
+  }
+
+  /** Whether verification has begun: at once for signed requests, for others when a guard or a gate asks. */
+  get hasBegun(): boolean {
+    return this.#verification !== undefined;
+  }
+
+  /** Whether a guard or a gate has asked. */
+  get isAsked(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** The path that the router goes by, as on the wire. */
+  get routedPath(): string {
+    const [target = ''] = this.reader.routedTargets(this.request);
+    return pathOf(target);
+  }
+
+  /** Reads headers and time, once. From now on the body is watched, unless the request is known to fail. */
+  begin(): Verification {
+    if (this.#verification) return this.#verification;
+    const { settings, authenticator } = this.context;
+    reserveIdentity(this.request, settings.logger);
+    if (settings.requestTarget) this.url = signedTarget(settings, this.request);
+    this.#verification = authenticator.beginRequest(this, settings.pathPolicy);
+    // Nothing is hashed, held or timed for a request that is known to fail.
+    if (!this.#verification.rejected && !hasNoBody(this.request)) this.#watchBody(this.#verification);
+    return this.#verification;
+  }
+
+  /**
+   * Who signed the request. Verification is done once: later passes get the same outcome, and what came from outside
+   * never makes it throw.
+   *
+   * @param maxBodyBytes largest body of the route, instead of `body.maxHeldBytes`, also where it was parsed already
+   */
+  authenticate(maxBodyBytes?: number): MaybePromise<InboundOutcome> {
+    const outcome = (this.#outcome ??= this.#authenticateOnce(maxBodyBytes));
+    if (maxBodyBytes === undefined) return outcome;
+    if (isPromise(outcome)) return outcome.then((late) => this.#within(maxBodyBytes, late));
+    return this.#within(maxBodyBytes, outcome);
+  }
+
+  /** A parser waits for a body that does not come, and there is no guard that will answer. */
+  stalled(): void {
+    if (this.#outcome || this.isRouted || this.reader.isRouted(this.request)) return;
+    const failure = this.#refuse(this.begin(), TIMED_OUT);
+    this.#outcome = failure;
+    this.#body?.discard();
+    sendAnswer(this, this.context.answerTo(failure));
+  }
+
+  #watchBody(verification: Verification): void {
+    const unread = unreadBody(this.request);
+    this.#isBodyLost = unread === undefined;
+    if (unread) this.#body = new RequestBodyTap(this, unread, verification, this.context.bodies);
+  }
+
+  #authenticateOnce(maxBodyBytes?: number): MaybePromise<InboundOutcome> {
+    try {
+      const outcome = this.#verify(this.begin(), maxBodyBytes);
+      return isPromise(outcome) ? outcome.catch((error: Error) => this.#failed(error)) : outcome;
+    } catch (error) {
+      return this.#failed(error as Error);
+    }
+  }
+
+  /** Without a promise where the key and the whole body are there. */
+  #verify(verification: Verification, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
+    const failure = this.#prepare(verification);
+    if (isPromise(failure)) return this.#verifyLater(verification, failure, maxBodyBytes);
+    const bodyFailure = failure ? undefined : this.#holdBody(verification, maxBodyBytes);
+    if (isPromise(bodyFailure)) return this.#concludeLater(verification, bodyFailure);
+    const outcome = failure ?? bodyFailure ?? this.#conclude(verification);
+    if (isPromise(outcome)) return outcome.then((late) => this.#settle(verification, late));
+    return this.#settle(verification, outcome);
+  }
+
+  async #verifyLater(
+    verification: Verification,
+    pending: Promise<MAuthFailure | undefined>,
+    maxBodyBytes?: number,
+  ): Promise<InboundOutcome> {
+    const failure = await pending;
+    if (failure) return this.#settle(verification, failure);
+    return this.#concludeLater(verification, this.#holdBody(verification, maxBodyBytes));
+  }
+
+  async #concludeLater(
+    verification: Verification,
+    pending: MaybePromise<Failure | undefined>,
+  ): Promise<InboundOutcome> {
+    const failure = await pending;
+    return this.#settle(verification, failure ?? (await this.#conclude(verification)));
+  }
+
+  #prepare(verification: Verification): MaybePromise<MAuthFailure | undefined> {
+    const { request, originalTarget, url } = this;
+    const isStrict = this.context.settings.pathPolicy === 'strict';
+    if (isStrict && !verification.rejected && comesOffTheWire(request) && isReadAsLatin1(originalTarget)) {
+      return verification.refuse(inauthentic('ambiguous_path'));
+    }
+    const routed = this.reader.routedTargets(request);
+    return verification.prepare(routed.every((target) => target === url) ? NO_TARGETS : routed);
+  }
+
+  /** Waits until all bytes of the body have come, or tells why they will not. */
+  #holdBody(verification: Verification, maxBodyBytes?: number): MaybePromise<Failure | undefined> {
+    if (this.#isBodyLost) return this.#bodyLost(verification);
+    const failure = this.#body?.hold(maxBodyBytes);
+    if (isPromise(failure)) return failure.then((late) => late && this.#refuse(verification, late));
+    return failure && this.#refuse(verification, failure);
+  }
+
+  #conclude(verification: Verification): MaybePromise<InboundOutcome> {
+    this.#body?.flush();
+    return verification.conclude();
+  }
+
+  #settle(verification: Verification, outcome: InboundOutcome): InboundOutcome {
+    // While the signature was verified the caller may have gone away, and with it the bytes that were held.
+    const lost = outcome.authentic ? this.#body?.failure : undefined;
+    const settled = lost ? this.#refuse(verification, lost) : outcome;
+    if (settled.authentic) {
+      rememberIdentity(this.request, settled);
+      this.#body?.release();
+    } else this.#body?.discard();
+    return settled;
+  }
+
+  /** A promise, so that every later pass fails too. */
+  #failed(error: Error): Promise<never> {
+    this.#body?.discard();
+    return Promise.reject(error);
+  }
+
+  #within(maxBodyBytes: number, outcome: InboundOutcome): InboundOutcome {
+    const isTooLarge = (this.#body?.received ?? 0) > maxBodyBytes;
+    return outcome.authentic && isTooLarge ? this.#refuse(this.begin(), TOO_LARGE) : outcome;
+  }
+
+  #bodyLost(verification: Verification): MAuthFailure {
+    this.context.settings.logger.error(
+      'MAuth: the body of a request was read before it could be authenticated. Configuration error: a middleware ' +
+        'or hook that reads bodies stands in front of MAuth (in Nest: it was registered on the HTTP server instance ' +
+        'before the application was created); register it afterwards.',
+    );
+    return verification.refuse(undecided('body_unavailable'));
+  }
+
+  #refuse(verification: Verification, failure: MAuthBodyFailure): MAuthBodyFailure {
+    // The rest of the body may still come, so the connection cannot carry another request.
+    if (failure.status === 408) this.response.shouldKeepAlive = false;
+    return verification.refuse(failure);
   }
 }

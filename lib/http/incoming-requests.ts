@@ -1,117 +1,117 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { expectIdentity } from '../authentication/known-identity.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
-import { objectNotes } from '../authentication/object-notes.js';
-import { type Verification } from '../authentication/verification.js';
+import { type MaybePromise } from '../authentication/maybe-promise.js';
+import { privateFieldMap } from '../authentication/private-field-map.js';
+import { undecided } from '../authentication/result.js';
 import { type MAuthSettings } from '../config/options.js';
-import { Arrival } from './incoming-request.js';
-import { bufferedBody } from './buffered-body.js';
-import { hasNoBody } from './request-pair.js';
-import { HeldBytesBudget } from './held-bytes.js';
-import { type RequestReading } from './platform.js';
-import { WireBody, type WireBodyOptions } from './request-body-tap.js';
 import { ownProperty } from '../protocol/own-properties.js';
+import { HeldBytesBudget } from './held-bytes.js';
+import { IncomingRequest, type RequestContext } from './incoming-request.js';
+import { type TargetReader } from './platform.js';
+import { answerFor, type InboundOutcome } from './refusals.js';
+import { isSigned, nodeRequest } from './request-pair.js';
 
-/** Where requests come in: each is written down, and the body of a signed one is watched from its first byte on. */
-export class Reception {
-  readonly #settings: MAuthSettings;
-  readonly #authenticator: MAuthAuthenticator;
-  readonly #onArrival: ((arrival: Arrival) => void) | undefined;
-  readonly #bodies: WireBodyOptions;
-  readonly #arrivals = objectNotes<IncomingMessage, Arrival>();
+/** Bounds that a route sets for itself. */
+export interface RouteLimits {
+  /** Largest body, in bytes, instead of `body.maxHeldBytes`, and also where the platform has parsed the body. */
+  readonly maxBodyBytes?: number;
+}
 
-  /**
-   * @param onStall a body does not come, and nobody waits for it here
-   * @param onArrival a request has just come in, and nobody has answered it yet
-   */
+/** What a server adds to its requests. */
+export interface IncomingRequestsOptions extends Partial<Pick<RequestContext, 'answerTo'>> {
+  /** A request has just come in, and nothing has answered it yet. */
+  readonly onArrival?: (request: IncomingRequest) => void;
+  /** Where to look for a request that did not come in here. */
+  readonly findElsewhere?: (request: unknown) => IncomingRequest | undefined;
+}
+
+/** The requests of one server: each is noted when it comes in, and the body of a signed one is watched. */
+export class IncomingRequests {
+  readonly #context: RequestContext;
+  readonly #options: IncomingRequestsOptions;
+  readonly #requests = privateFieldMap<IncomingMessage, IncomingRequest>();
+
   constructor(
     settings: MAuthSettings,
     authenticator: MAuthAuthenticator,
-    onStall: (arrival: Arrival) => void,
-    onArrival?: (arrival: Arrival) => void,
+    options: IncomingRequestsOptions = {},
   ) {
-    this.#settings = settings;
-    this.#authenticator = authenticator;
-    this.#onArrival = onArrival;
     const { maxHeldBytes, maxHeldBytesTotal, timeoutMs } = settings.body;
-    this.#bodies = {
-      keeps: settings.mode === 'remote',
-      budget: new HeldBytesBudget(maxHeldBytesTotal),
-      maxHeldBytes,
-      timeoutMs,
-      onStall: (request) => {
-        const arrival = this.#arrivals.get(request);
-        if (arrival) onStall(arrival);
+    this.#options = options;
+    this.#context = {
+      settings,
+      authenticator,
+      answerTo: options.answerTo ?? ((failure) => answerFor(failure, settings)),
+      bodies: {
+        keepsForService: settings.mode === 'remote',
+        budget: new HeldBytesBudget(maxHeldBytesTotal),
+        maxHeldBytes,
+        timeoutMs,
       },
     };
   }
 
-  /** Undefined for a request that did not come in here. */
-  find(request: IncomingMessage): Arrival | undefined {
-    return this.#arrivals.get(request);
-  }
-
-  /** Headers and time of a signed request are read now. Does so once, however often a request comes in. */
+  /**
+   * A request comes in: headers and time of a signed one are read now. May be called again, and then notes `isRouted`
+   * and no more.
+   *
+   * @param isRouted a route has the request now
+   */
   receive(
-    reading: RequestReading,
+    reader: TargetReader,
     request: IncomingMessage,
     response: ServerResponse,
     isRouted = false,
-  ): void {
-    const known = this.#arrivals.get(request);
-    const arrival = known ?? new Arrival(request, response, reading);
-    if (isRouted) arrival.isRouted = true;
-    if (!known) this.#begin(arrival);
+  ): IncomingRequest {
+    const known = this.#requests.get(request);
+    const incoming = known ?? new IncomingRequest(request, response, reader, this.#context);
+    if (isRouted) incoming.isRouted = true;
+    if (known) return known;
+    this.#requests.set(request, incoming);
+    if (isSigned(request)) incoming.begin();
+    this.#options.onArrival?.(incoming);
+    return incoming;
   }
 
-  /** Begins to verify, unless that has been done. */
-  verificationOf(arrival: Arrival): Verification {
-    if (arrival.verification) return arrival.verification;
-    expectIdentity(arrival.request).logger = this.#settings.logger;
-    arrival.url = this.#signedTarget(arrival);
-    const verification = this.#authenticator.beginRequest(arrival, this.#settings.pathPolicy);
-    arrival.verification = verification;
-    // Nothing is hashed, held or timed for a request that is known to fail.
-    if (!verification.rejected && !hasNoBody(arrival.request)) this.#watchBody(arrival, verification);
-    return verification;
+  /**
+   * A request that can be authenticated here; undefined for any other.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  find(request: unknown): IncomingRequest | undefined {
+    return this.findHere(request) ?? this.#options.findElsewhere?.(request);
   }
 
-  #begin(arrival: Arrival): void {
-    const { request } = arrival;
-    this.#arrivals.set(request, arrival);
-    if (isSigned(request)) this.verificationOf(arrival);
-    this.#onArrival?.(arrival);
+  /**
+   * A request that came in here; undefined for any other.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  findHere(request: unknown): IncomingRequest | undefined {
+    // Most of them are Node's, and on Express it costs something to see that there is no other behind them.
+    return this.#requests.get(request as IncomingMessage) ?? this.#requests.get(nodeRequest(request));
   }
 
-  #signedTarget({ request, sentTarget }: Arrival): string {
-    const { requestTarget, logger } = this.#settings;
-    if (!requestTarget) return sentTarget;
-    try {
-      const target: unknown = requestTarget(request);
-      if (typeof target === 'string') return target;
-      logger.error('MAuth: option `requestTarget` must return path and query as text');
-    } catch {
-      logger.error('MAuth: option `requestTarget` threw an error');
-    }
-    return ''; // No signature covers that.
+  /**
+   * Who signed the request.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  authenticate(request: unknown, limits: RouteLimits = {}): MaybePromise<InboundOutcome> {
+    const incoming = this.find(request);
+    if (incoming) return incoming.authenticate(ownProperty(limits, 'maxBodyBytes'));
+    this.#context.settings.logger.error(
+      'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
+    );
+    return undecided('body_unavailable');
   }
 
-  #watchBody(arrival: Arrival, verification: Verification): void {
-    const buffered = bufferedBody(arrival.request);
-    if (!buffered) {
-      arrival.isBodyLost = true;
-      return;
-    }
-    arrival.body = new WireBody(arrival, verification, this.#bodies);
-    arrival.body.adopt(buffered.chunks, buffered.ended);
+  /**
+   * Whether the request carries any MAuth authentication header, even a malformed one.
+   *
+   * @param request Express's, Fastify's or Node's
+   */
+  hasMAuthHeaders(request: unknown): boolean {
+    return this.find(request)?.hasMAuthHeaders ?? isSigned(nodeRequest(request) ?? {});
   }
-}
-
-/** Whether any authentication header is there, even a malformed one; a time alone is nothing. */
-export function isSigned(request: Partial<Pick<IncomingMessage, 'headers'>>): boolean {
-  const headers = ownProperty(request, 'headers');
-  return (
-    ownProperty(headers, 'mcc-authentication') !== undefined ||
-    ownProperty(headers, 'x-mws-authentication') !== undefined
-  );
 }

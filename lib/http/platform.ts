@@ -1,9 +1,9 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type MaybePromise } from '../authentication/and-then.js';
-import { type Exchange } from './request-pair.js';
+import { type MaybePromise } from '../authentication/maybe-promise.js';
+import { type RequestPair } from './request-pair.js';
 
 /** What a platform calls for each request. */
-export interface InboundEntry {
+export interface RequestHooks {
   /**
    * Before anything can read the request or rewrite its target. May be called more than once.
    *
@@ -11,16 +11,16 @@ export interface InboundEntry {
    */
   arrive(request: IncomingMessage, response: ServerResponse, isRouted?: boolean): void;
   /**
-   * Before anything can answer the request; only where there is a door. Resolves to false when the door has
+   * Before anything can answer the request; only where there is a gate. Resolves to false when the gate has
    * answered: then nothing else may run. May be called more than once.
    */
-  readonly admit: ((exchange: Exchange) => MaybePromise<boolean>) | undefined;
+  readonly allow: ((pair: RequestPair) => MaybePromise<boolean>) | undefined;
 }
 
 /** What servers write down about a request, each in its own way. */
-export interface RequestReading {
+export interface TargetReader {
   /** Path and query as the caller sent them, as far as this can be told from the request. */
-  sentTarget(request: IncomingMessage): string;
+  originalTarget(request: IncomingMessage): string;
   /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
   /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
@@ -36,22 +36,11 @@ export interface EarlierLayers {
 }
 
 /** What differs between Express and Fastify. */
-export interface InboundPlatform extends RequestReading {
+export interface InboundPlatform extends TargetReader {
   /** Puts the entry in front of the application; to be called before body parsers are installed. */
-  install(entry: InboundEntry): void;
+  install(entry: RequestHooks): void;
   /** To be asked before anything is installed. */
   earlierLayers(): EarlierLayers;
   /** Path and query as the application routes them; to be asked where the entry is. */
   routedTarget(request: IncomingMessage): string;
-}
-
-/** Runs `next` unless the door has answered, or `failed` if there was an error. */
-export function passDoor(
-  admitted: MaybePromise<boolean>,
-  next: () => void,
-  failed: (error: unknown) => void,
-): void {
-  // A middleware that throws in `next` would end the process as an unhandled rejection.
-  if (typeof admitted !== 'boolean') admitted.then((isAdmitted) => isAdmitted && next()).catch(failed);
-  else if (admitted) next();
 }

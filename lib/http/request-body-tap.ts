@@ -1,10 +1,9 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { type MaybePromise } from '../authentication/and-then.js';
-import { AwaitedBodies, type AwaitedBody } from './awaited-bodies.js';
+import { type MaybePromise } from '../authentication/maybe-promise.js';
 import { BodyReplay, type Push } from './body-replay.js';
-import { contentLength, isGone, type Exchange } from './request-pair.js';
-import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
-import { type MAuthBodyFailure } from './inbound-outcome.js';
+import { AwaitedBodies, type AwaitedBody, HeldBytes, type HeldBytesBudget } from './held-bytes.js';
+import { type MAuthBodyFailure } from './refusals.js';
+import { contentLength, isGone, type RequestPair } from './request-pair.js';
 
 /** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
 export interface BodyReader {
@@ -13,19 +12,60 @@ export interface BodyReader {
 }
 
 /** Within which bounds bodies are watched. */
-export interface WireBodyOptions {
+export interface BodyTapOptions {
   /** The reader keeps what it gets, so bytes that pass count against the limits too. */
-  readonly keeps: boolean;
+  readonly keepsForService: boolean;
   readonly budget: HeldBytesBudget;
   /** Largest body that is held or kept unless `hold` says otherwise, in bytes. */
   readonly maxHeldBytes: number;
   /** How long the body may take to arrive, in milliseconds. */
   readonly timeoutMs: number;
-  /** The time is over, and nobody waits for `hold()`. */
-  readonly onStall: (request: IncomingMessage) => void;
 }
 
-/** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: for nobody. */
+/** The request whose body it is. */
+export interface BodyOwner extends RequestPair {
+  /** The time is over, and `hold()` has not been called. */
+  stalled(): void;
+}
+
+/** What has come of a body before it is watched. */
+export interface UnreadBody {
+  /** Still in the stream for its reader. */
+  readonly chunks: readonly Buffer[];
+  /** Whether the end of the message has come, too. */
+  readonly ended: boolean;
+}
+
+/**
+ * What a stream has buffered; it stays there. Bytes come before us when an asynchronous middleware or hook runs
+ * before ours, on an Express or Fastify instance that the application brought along.
+ *
+ * @returns undefined when the stream has been read from: the bytes are gone
+ */
+export function unreadBody(request: IncomingMessage): UnreadBody | undefined {
+  if (request.readableDidRead) return undefined;
+  if (request.readableLength === 0) return hasEnded(request) ? EMPTY : NOTHING_YET;
+  const chunks: Buffer[] = [];
+  for (let chunk = read(request); chunk !== null; chunk = read(request)) chunks.push(chunk);
+  // Reading may bring more, and the end: a body that another gate has held comes as the stream has room for it.
+  const ended = hasEnded(request);
+  for (const chunk of chunks.toReversed()) request.unshift(chunk);
+  return { chunks, ended };
+}
+
+const NOTHING_YET: UnreadBody = Object.freeze({ chunks: [], ended: false });
+const EMPTY: UnreadBody = Object.freeze({ chunks: [], ended: true });
+
+function read(request: IncomingMessage): Buffer | null {
+  return request.read() as Buffer | null;
+}
+
+/** No public property tells that the end has been pushed while bytes are still to be read. */
+function hasEnded(request: IncomingMessage): boolean {
+  return (request as unknown as { _readableState: { ended: boolean } })._readableState.ended;
+}
+
+/** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: passed to no reader. */
 type Flow = 'observed' | 'held' | 'passed' | 'dropped';
 
 const TOO_LARGE: MAuthBodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
@@ -37,7 +77,7 @@ const BUDGET_FULL: MAuthBodyFailure = Object.freeze({
 const TIMED_OUT: MAuthBodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
 const ABORTED: MAuthBodyFailure = Object.freeze({ authentic: false, status: 400, code: 'body_aborted' });
 
-// `process.nextTick` makes an object literal; see Exchange.
+// `process.nextTick` makes an object literal; see RequestPair.
 const SOON = Promise.resolve();
 
 /**
@@ -46,19 +86,20 @@ const SOON = Promise.resolve();
  * every parser; this way parsers, multipart readers and handlers read the very request that they would read
  * without us, and each chunk is seen exactly as it came off the wire.
  */
-export class WireBody implements AwaitedBody {
+export class RequestBodyTap implements AwaitedBody {
+  readonly #owner: BodyOwner;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #reader: BodyReader;
-  readonly #options: WireBodyOptions;
+  readonly #options: BodyTapOptions;
   readonly #push: Push;
   readonly #ownPush: Push;
   #timer: NodeJS.Timeout | undefined;
   #flow: Flow = 'observed';
   #received = 0;
   /** All bytes that were announced came at once. */
-  #isWhole = false;
-  #isAttended = false;
+  #arrivedAtOnce = false;
+  #isWatched = false;
   #isComplete = false;
   /** The stream had no room for the last bytes that came. */
   #isBackedUp = false;
@@ -73,20 +114,28 @@ export class WireBody implements AwaitedBody {
   #replay: BodyReplay | undefined;
   #resolve: ((failure: MAuthBodyFailure | undefined) => void) | undefined;
 
-  constructor({ request, response }: Exchange, reader: BodyReader, options: WireBodyOptions) {
+  /** @param unread what came before this object, and is still in the stream */
+  constructor(owner: BodyOwner, unread: UnreadBody, reader: BodyReader, options: BodyTapOptions) {
+    const { request, response } = owner;
+    this.#owner = owner;
     this.#request = request;
     this.#response = response;
     this.#reader = reader;
     this.#options = options;
     this.#limit = options.maxHeldBytes;
-    if (options.keeps) this.#kept = new HeldBytes(options.budget);
+    if (options.keepsForService) this.#kept = new HeldBytes(options.budget);
     this.#push = Reflect.get(request, 'push') as Push;
     this.#ownPush = (chunk: unknown, encoding?: BufferEncoding) => this.#receive(chunk, encoding);
     request.push = this.#ownPush;
     // A small body comes along with its head, before this is called: then there is nothing to wait for.
     void SOON.then(() => {
-      if (this.#kept || !(this.#isWhole || this.#isComplete)) this.#attend();
+      if (this.#kept || !(this.#arrivedAtOnce || this.#isComplete)) this.#watchUntilDone();
     });
+    for (const chunk of unread.chunks) {
+      this.#count(chunk);
+      this.#observe(chunk);
+    }
+    if (unread.ended) this.#complete();
   }
 
   /** Bytes that have come so far. */
@@ -94,7 +143,7 @@ export class WireBody implements AwaitedBody {
     return this.#received;
   }
 
-  /** Why the bytes are not all at hand (any more). */
+  /** Why the bytes are not all there (any more). */
   get failure(): MAuthBodyFailure | undefined {
     return this.#failure;
   }
@@ -115,17 +164,8 @@ export class WireBody implements AwaitedBody {
     this.#fail(BUDGET_FULL);
   }
 
-  /** Takes bytes that came before this object and are still in the stream; `ended` = no more will come. */
-  adopt(chunks: readonly Uint8Array[], ended: boolean): void {
-    for (const chunk of chunks) {
-      this.#count(chunk);
-      this.#observe(chunk);
-    }
-    if (ended) this.#complete();
-  }
-
   /**
-   * Waits until all bytes have come. Those that come from now on are kept back: nobody gets them before `release()`.
+   * Waits until all bytes have come. Those that come from now on are kept back: they are passed on by `release()`.
    * A body that is all there costs no turn of the event loop.
    *
    * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
@@ -146,7 +186,7 @@ export class WireBody implements AwaitedBody {
       this.#options.budget,
       this.#kept ? undefined : (slab) => this.#reader.update(slab),
     );
-    this.#attend();
+    this.#watchUntilDone();
     if (!this.#isComplete) AwaitedBodies.goesOn(this);
     if (!this.#held.reserve(buffered)) this.#fail(BUDGET_FULL);
     if (this.#isComplete || this.#failure) return this.#failure;
@@ -170,7 +210,7 @@ export class WireBody implements AwaitedBody {
     }
   }
 
-  /** The request is authentic: whoever reads it gets every byte. */
+  /** The request is authentic: its reader gets every byte. */
   release(): void {
     this.#flow = 'passed';
     this.#isLent = false;
@@ -185,7 +225,7 @@ export class WireBody implements AwaitedBody {
   }
 
   /**
-   * The request is refused: nobody gets another byte, and the rest is read away, so that the connection can carry
+   * The request is refused: no byte is passed on any more, and the rest is read away, so that the connection can carry
    * the next request. A rest that has not come when the time is over ends the connection.
    */
   discard(): void {
@@ -199,9 +239,9 @@ export class WireBody implements AwaitedBody {
   }
 
   /** From now on there is something to wait for or to let go of: the rest of the body, or bytes that are held. */
-  #attend(): void {
-    if (this.#isAttended) return;
-    this.#isAttended = true;
+  #watchUntilDone(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
     if (this.#request.destroyed) this.#closed();
     if (isGone(this.#response)) this.#answered();
     this.#request.on('close', () => this.#closed()).on('end', () => this.#freeHeld());
@@ -236,15 +276,15 @@ export class WireBody implements AwaitedBody {
   #count(bytes: Uint8Array): void {
     this.#received += bytes.length;
     // Node's parser lets nothing pass beyond the announced length; other transports may.
-    if (this.#isWhole && bytes.length > 0) this.#fail(ABORTED);
+    if (this.#arrivedAtOnce && bytes.length > 0) this.#fail(ABORTED);
   }
 
   #observe(bytes: Uint8Array): void {
     if (this.#failure || bytes.length === 0) return;
     if (!this.#kept) {
       const isFirst = this.#received === bytes.length;
-      this.#isWhole = isFirst && bytes.length === contentLength(this.#request);
-      this.#reader.update(bytes, this.#isWhole);
+      this.#arrivedAtOnce = isFirst && bytes.length === contentLength(this.#request);
+      this.#reader.update(bytes, this.#arrivedAtOnce);
     } else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
     else this.#append(this.#kept, bytes);
   }
@@ -293,7 +333,7 @@ export class WireBody implements AwaitedBody {
     }
     const isAwaited = this.#resolve !== undefined;
     this.#fail(TIMED_OUT);
-    if (!isAwaited) this.#options.onStall(this.#request);
+    if (!isAwaited) this.#owner.stalled();
   }
 
   #closed(): void {

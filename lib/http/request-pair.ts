@@ -1,6 +1,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { Readable, Stream } from 'node:stream';
+import { HEADERS } from '../protocol/headers.js';
 import { ownProperty } from '../protocol/own-properties.js';
 
 /**
@@ -9,7 +10,7 @@ import { ownProperty } from '../protocol/own-properties.js';
  * A class, like all that refers to a request: under load V8 comes to allocate what an object literal makes among the
  * old objects, where it keeps the whole request alive until the next full collection.
  */
-export class Exchange {
+export class RequestPair {
   constructor(
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
@@ -34,6 +35,17 @@ export function nodeResponse(response: unknown): ServerResponse | undefined {
   return found instanceof Stream ? (found as ServerResponse) : undefined;
 }
 
+/** Whether any authentication header is there, even a malformed one; a time alone is nothing. */
+export function isSigned(request: Partial<Pick<IncomingMessage, 'headers'>>): boolean {
+  const headers = ownProperty(request, 'headers');
+  if (typeof headers !== 'object') return false;
+  return AUTHENTICATION_HEADERS.some((name) => Object.hasOwn(headers, name) && headers[name] !== undefined);
+}
+
+const AUTHENTICATION_HEADERS = [HEADERS[2], HEADERS[1]].map(({ authentication }) =>
+  authentication.toLowerCase(),
+);
+
 /**
  * Whether it is certain that no body follows. In HTTP/1 a request without these headers has none (RFC 9112,
  * section 6.3); where the request did not come through a socket (serverless adapters, `inject` of tests), or came
@@ -42,7 +54,7 @@ export function nodeResponse(response: unknown): ServerResponse | undefined {
 export function hasNoBody(request: IncomingMessage): boolean {
   if (isHttp2(request)) return ownProperty(ownProperty(request, 'stream'), 'endAfterHeaders') === true;
   if (!(request.socket instanceof Socket)) return false;
-  return ownProperty(request.headers, 'transfer-encoding') === undefined && contentLength(request) === 0;
+  return !Object.hasOwn(request.headers, 'transfer-encoding') && contentLength(request) === 0;
 }
 
 /** Whether a server of Node has read the request; serverless adapters and `inject` of tests make theirs of text. */
@@ -51,15 +63,34 @@ export function comesOffTheWire(request: IncomingMessage): boolean {
 }
 
 function isHttp2(request: IncomingMessage): boolean {
-  return Number(ownProperty(request, 'httpVersionMajor')) >= 2;
+  return request.httpVersionMajor >= 2;
 }
 
 /** What the request announces, in bytes; 0 when it announces nothing. */
 export function contentLength(request: IncomingMessage): number {
-  return Number(ownProperty(request.headers, 'content-length') ?? 0);
+  return Object.hasOwn(request.headers, 'content-length')
+    ? Number(request.headers['content-length'] ?? 0)
+    : 0;
 }
 
 /** Whether there is nobody left to answer to. Responses of HTTP/2 tell by their stream alone. */
 export function isGone(response: ServerResponse): boolean {
   return response.destroyed || ownProperty(ownProperty(response, 'stream'), 'destroyed') === true;
+}
+
+/**
+ * Node's request with what Express, Connect and `@fastify/middie` add to it: they take from `url` the path that a
+ * middleware is mounted at, and keep the whole of it here.
+ */
+export type MountedRequest = IncomingMessage & { readonly originalUrl?: string };
+
+/**
+ * Path and query as they were sent; empty, which no signature covers, when that cannot be told.
+ */
+export function originalTarget(request: MountedRequest): string {
+  const original: unknown = ownProperty(request, 'originalUrl');
+  if (original === undefined) return ownProperty(request, 'url') ?? '';
+  // Where there is one already they leave it, also one of `Object.prototype`, which they write on the request.
+  const isInherited = original === (Object.prototype as Partial<MountedRequest>).originalUrl;
+  return typeof original === 'string' && !isInherited ? original : '';
 }

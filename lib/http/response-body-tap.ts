@@ -1,18 +1,20 @@
 import { type ServerResponse } from 'node:http';
-import { HEADERS } from '../protocol/headers.js';
-import { isGone, type Exchange } from './request-pair.js';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
-import { overlay } from './shadow-properties.js';
-import { isBodiless, readHead, setFields, type ResponseHead } from './response-head.js';
+import { isGone, type RequestPair } from './request-pair.js';
 import {
   bytesOf,
+  type Callback,
   endArguments,
   headersSent,
+  isBodiless,
   isChunk,
+  readHead,
   refuse,
+  type ResponseHead,
+  setFields,
   writeArguments,
-  type Callback,
-} from './response-writing.js';
+} from './response-arguments.js';
+import { HEADERS } from '../protocol/headers.js';
 
 /** Why a response that should be signed goes out unsigned; for the log. */
 export type UnsignedReason =
@@ -30,7 +32,7 @@ export type UnsignedReason =
   | 'signing_failed';
 
 /** Who decides about the signature of one response, and within which bounds it is held. */
-export interface ResponseTapOptions {
+export interface ResponseBodyTapOptions {
   /** Asked once, when the head is about to leave. */
   readonly isWanted: () => boolean;
   readonly sign: (status: number, body: Uint8Array) => Promise<Record<string, string>>;
@@ -58,9 +60,9 @@ const MAUTH_NAMES = Object.values(HEADERS).flatMap(({ authentication, time }) =>
  * is signed is what leaves. Neither bytes nor framing are changed: they are given to Node in the way in which the
  * application gave them.
  */
-export class ResponseTap {
-  readonly #exchange: Exchange;
-  readonly #options: ResponseTapOptions;
+export class ResponseBodyTap {
+  readonly #exchange: RequestPair;
+  readonly #options: ResponseBodyTapOptions;
   readonly #node: Readonly<Record<MethodName, Method>>;
   /** As the caller sent it, which is what Node goes by; an application may write another one to the request. */
   readonly #method: string | undefined;
@@ -83,7 +85,7 @@ export class ResponseTap {
   }
 
   /** @throws nothing; to be made before anything else changes the methods of the response */
-  constructor(exchange: Exchange, options: ResponseTapOptions) {
+  constructor(exchange: RequestPair, options: ResponseBodyTapOptions) {
     this.#exchange = exchange;
     this.#options = options;
     this.#method = exchange.request.method;
@@ -148,7 +150,7 @@ export class ResponseTap {
     if (this.#flow !== 'held' || !isHeld) return this.#pass('end', args);
     this.#flow = 'ended';
     // Not `finished`: by that Node tells which connections it may close when the server closes.
-    const restoreEnd = overlay(response, {
+    const restoreEnd = shadowProperties(response, {
       writableEnded: { get: () => true },
       writableFinished: { get: () => false },
     });
@@ -198,7 +200,7 @@ export class ResponseTap {
         throw headersSent();
       },
     };
-    this.#restore = overlay(response, {
+    this.#restore = shadowProperties(response, {
       headersSent: { get: () => true },
       setHeader: refusal,
       setHeaders: refusal,
@@ -308,4 +310,21 @@ export class ResponseTap {
   #pass(name: MethodName, args: unknown[]): unknown {
     return this.#node[name].call(this.#exchange.response, ...args);
   }
+}
+
+/** Puts properties in front of those that an object has. Returns what takes them away again. */
+export function shadowProperties(
+  target: object,
+  properties: Readonly<Record<string, PropertyDescriptor>>,
+): () => void {
+  const names = Object.keys(properties);
+  const before = names.map((name) => Object.getOwnPropertyDescriptor(target, name));
+  for (const name of names) Object.defineProperty(target, name, { ...properties[name], configurable: true });
+  return () => {
+    names.forEach((name, index) => {
+      const descriptor = before[index];
+      if (descriptor) Object.defineProperty(target, name, descriptor);
+      else Reflect.deleteProperty(target, name);
+    });
+  };
 }

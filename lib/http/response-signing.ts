@@ -1,13 +1,12 @@
 import { type IncomingMessage } from 'node:http';
-import { printable } from '../authentication/attempt-log.js';
-import { pathOf } from '../authentication/path-policy.js';
+import { printable } from '../authentication/observer.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
-import { type Arrival } from './incoming-request.js';
+import { type IncomingRequest } from './incoming-request.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { getMAuthIdentity } from './identity.js';
-import { ResponseTap, type UnsignedReason } from './response-body-tap.js';
+import { ResponseBodyTap, type UnsignedReason } from './response-body-tap.js';
 
 /**
  * Signs responses: those to authenticated requests where `responses.sign` is set, and those of handlers with
@@ -48,21 +47,21 @@ export class ResponseSigning {
   }
 
   /** Watches the response to a request that has just come in, if it may have to be signed. */
-  watch(arrival: Arrival): void {
-    const isSigned = this.#settings.responses.sign && arrival.verification !== undefined;
+  watch(incoming: IncomingRequest): void {
+    const isSigned = this.#settings.responses.sign && incoming.hasBegun;
     if (!isSigned && !this.#hasMarkedRoutes) return;
-    if (isSigned) this.#expectSignature(arrival.request);
-    if (!ResponseTap.fits(arrival.response)) {
+    if (isSigned) this.#expectSignature(incoming.request);
+    if (!ResponseBodyTap.fits(incoming.response)) {
       this.#settings.logger.error(
         'MAuth: responses cannot be signed, because something in front of MAuth changes them, such as compression; ' +
           'register it after MAuth (in a Nest application: by `app.use()`, not on the server instance).',
       );
       return;
     }
-    new ResponseTap(arrival, {
-      isWanted: () => this.#isWanted(arrival),
-      sign: (status, body) => this.#signer.signResponse({ status, body }, versionsFor(arrival)),
-      onUnsigned: (reason, error) => this.#unsigned(arrival, reason, error),
+    new ResponseBodyTap(incoming, {
+      isWanted: () => this.#isWanted(incoming),
+      sign: (status, body) => this.#signer.signResponse({ status, body }, versionsFor(incoming)),
+      onUnsigned: (reason, error) => this.#unsigned(incoming, reason, error),
       budget: this.#budget,
       maxBytes: this.#settings.responses.maxBytes,
     });
@@ -74,14 +73,13 @@ export class ResponseSigning {
   }
 
   /** A refusal is not signed: who is not authentic gets no signature out of this application. */
-  #isWanted({ request, outcome }: Arrival): boolean {
+  #isWanted({ request, isAsked }: IncomingRequest): boolean {
     const isMarked = this.#alwaysSigned.has(request);
     if (getMAuthIdentity(request)) return isMarked || this.#settings.responses.sign;
-    return isMarked && outcome === undefined;
+    return isMarked && !isAsked;
   }
 
-  #unsigned({ request, sentTarget }: Arrival, reason: UnsignedReason, error: unknown): void {
-    const subject = `${printable(request.method ?? '')} ${printable(pathOf(sentTarget))}`;
+  #unsigned({ subject }: IncomingRequest, reason: UnsignedReason, error: unknown): void {
     const cause = error instanceof Error ? `: ${printable(error.message)}` : '';
     const line = `MAuth: the response to ${subject} goes out unsigned (${reason}${cause})`;
     if (reason === 'signing_failed') this.#settings.logger.error(line);
@@ -90,7 +88,7 @@ export class ResponseSigning {
 }
 
 /** The version that the request used, by which it was authentic if that was asked; else the application's own. */
-function versionsFor({ request, verification }: Arrival) {
-  const version = getMAuthIdentity(request)?.protocolVersion ?? verification?.claims.version;
+function versionsFor({ request, presentedVersion }: IncomingRequest) {
+  const version = getMAuthIdentity(request)?.protocolVersion ?? presentedVersion;
   return version === undefined ? {} : { signVersions: `v${version}` };
 }

@@ -1,8 +1,7 @@
 import { KeyObject } from 'node:crypto';
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { checkPublicKey, readPublicKey } from '../protocol/public-key.js';
-import { UnusableKeyError } from '../protocol/rsa-key.js';
+import { checkPublicKey, readPublicKey, UnusableKeyError } from '../protocol/rsa-keys.js';
 import { type FoundPublicKey, type PublicKeySource } from '../service/public-key-source.js';
 import { TimedOutError, within } from '../service/within.js';
 

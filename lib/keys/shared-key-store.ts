@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
-import { readPublicKey } from '../protocol/public-key.js';
+import { readPublicKey } from '../protocol/rsa-keys.js';
 import { isLifetime } from './key-lifetime.js';
 import { momentOf, type Moment } from '../service/moment.js';
 import { jitteredPause, lasts, type Pause } from '../service/cooldown.js';

@@ -1,17 +1,12 @@
-import { printable } from '../authentication/attempt-log.js';
 import { partsFrom } from '../authentication/authenticator-parts.js';
 import {
   MAuthAuthenticator,
   type MAuthRequestToAuthenticate,
 } from '../authentication/mauth-authenticator.js';
-import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
-import {
-  inauthentic,
-  type MAuthFailure,
-  type MAuthIdentity,
-  type MAuthResult,
-} from '../authentication/result.js';
-import { answerFor, type Answer } from '../http/answers.js';
+import { signedTarget } from '../authentication/path-policy.js';
+import { type MAuthIdentity } from '../authentication/identity.js';
+import { inauthentic, type MAuthFailure, type MAuthResult } from '../authentication/result.js';
+import { answerFor, type Answer } from '../http/refusals.js';
 import { kmsDecryptor } from '../kms/kms-decryptor.js';
 import { mauthOptionsFromEnv } from '../config/environment.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
@@ -84,18 +79,20 @@ export class EventAuthenticator {
    * console.log(`called by ${result.appUuid}`);
    */
   async authenticateEvent(event: unknown): Promise<MAuthResult> {
-    const parts = await this.#start();
-    const { requestTarget, logger } = parts.settings;
+    const { settings, authenticator } = await this.#start();
     const read = readHttpEvent(event);
     if (!read) {
-      logger.error(
+      settings.logger.error(
         'MAuth: the event is not of API Gateway, a Function URL or a load balancer (malformed_request)',
       );
       return inauthentic('malformed_request');
     }
     const request = eventRequest(read);
-    const url = requestTarget ? targetFrom(requestTarget, event, logger) : request.url;
-    return verify(parts, { ...request, url } as VerifiableRequest, routedPath(read));
+    const url = settings.requestTarget ? bytesOfText(signedTarget(settings, event)) : request.url;
+    // The strict path policy, as at the gates: for what was signed, and for what a handler reads.
+    return authenticator.authenticateRouted({ ...request, url } as MAuthRequestToAuthenticate, [
+      routedPath(read),
+    ]);
   }
 
   /**
@@ -105,10 +102,13 @@ export class EventAuthenticator {
    * @throws MAuthConfigurationError when options or private key cannot be used
    */
   async authenticateRequest(request: MAuthRequestToAuthenticate): Promise<MAuthResult> {
-    const parts = await this.#start();
+    const { authenticator } = await this.#start();
     const url: unknown = ownProperty(request, 'url');
     const isReadable = typeof url === 'string' || url instanceof Uint8Array;
-    return verify(parts, { ...request, url: isReadable ? originForm(bytesOfText(url)) : '' });
+    return authenticator.authenticateRequest({
+      ...request,
+      url: isReadable ? originForm(bytesOfText(url)) : '',
+    });
   }
 
   /**
@@ -207,35 +207,4 @@ async function start(read: () => MAuthOptions): Promise<Parts> {
   );
   await signer.ready();
   return { settings, authenticator: new MAuthAuthenticator(partsFrom(settings, signer)) };
-}
-
-type VerifiableRequest = MAuthRequestToAuthenticate & { readonly url: string };
-
-/** The strict path policy, as at the gates: for what was signed, and then for what a handler reads. */
-async function verify(
-  { settings, authenticator }: Parts,
-  request: VerifiableRequest,
-  routed = request.url,
-): Promise<MAuthResult> {
-  const result = await authenticator.authenticateRequest(request);
-  const isStrict = settings.pathPolicy === 'strict';
-  if (!result.authentic || !isStrict || routed === request.url || !isAmbiguousTarget(routed)) return result;
-  const subject = `${printable(request.method)} ${printable(pathOf(request.url))}`;
-  settings.logger.warn(`MAuth: ${subject} was refused (ambiguous_path)`);
-  return inauthentic('ambiguous_path');
-}
-
-function targetFrom(
-  requestTarget: NonNullable<MAuthSettings['requestTarget']>,
-  event: unknown,
-  logger: MAuthSettings['logger'],
-): string {
-  try {
-    const target: unknown = requestTarget(event);
-    if (typeof target === 'string') return bytesOfText(target);
-    logger.error('MAuth: option `requestTarget` must return path and query as text');
-  } catch {
-    logger.error('MAuth: option `requestTarget` threw an error');
-  }
-  return ''; // No signature covers that.
 }

@@ -1,4 +1,4 @@
-import { type Answer } from '../http/answers.js';
+import { type Answer } from '../http/refusals.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 type Fields<T> = Readonly<Record<string, T | undefined>> | null;

@@ -1,5 +1,6 @@
-export { type MAuthIdentity, type MAuthResult } from '../authentication/result.js';
-export { type Answer as MAuthAnswer } from '../http/answers.js';
+export { type MAuthIdentity } from '../authentication/identity.js';
+export { type MAuthResult } from '../authentication/result.js';
+export { type Answer as MAuthAnswer } from '../http/refusals.js';
 export {
   authenticateEvent,
   createLambdaAuthenticator,

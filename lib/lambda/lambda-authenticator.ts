@@ -1,6 +1,6 @@
 import { type MAuthRequestToAuthenticate } from '../authentication/mauth-authenticator.js';
 import { type MAuthResult } from '../authentication/result.js';
-import { type Answer } from '../http/answers.js';
+import { type Answer } from '../http/refusals.js';
 import { fromEnvironment, type EventAuthenticator } from './event-authenticator.js';
 
 /** What became of a request. */

@@ -1,5 +1,5 @@
 import { MAuthConfigurationError } from '../config/errors.js';
-import { isAppUuid } from '../protocol/app-uuid.js';
+import { isAppUuid } from '../protocol/headers.js';
 import {
   accessOn,
   type AccessMetadata,

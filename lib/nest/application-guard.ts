@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { type CanActivate, type HttpException } from '@nestjs/common';
-import { type MAuthInboundFailure } from '../http/inbound-failure.js';
+import { type MAuthInboundFailure } from '../http/refusals.js';
 
 /** A guard that an application has in place of `MAuthGuard`: a subclass, or in tests anything at all. */
 export interface ApplicationGuard extends CanActivate {

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { isMAuthGuard } from './application-guard.js';
-import { ExemptPaths } from '../http/exempt-paths.js';
+import { ExemptPaths } from '../http/gate.js';
 import { MAuthGuard } from './mauth.guard.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import {

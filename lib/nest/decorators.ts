@@ -1,13 +1,11 @@
 import { type IncomingMessage } from 'node:http';
 import { applyDecorators, createParamDecorator, UseGuards, type ExecutionContext } from '@nestjs/common';
-import { printable } from '../authentication/attempt-log.js';
-import { loggerFor } from '../authentication/known-identity.js';
+import { printable } from '../authentication/observer.js';
+import { loggerFor, type MAuthIdentity } from '../authentication/identity.js';
 import { pathOf } from '../authentication/path-policy.js';
-import { type MAuthIdentity } from '../authentication/result.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { getMAuthIdentity } from '../http/identity.js';
-import { sentTarget } from '../http/original-target.js';
-import { nodeRequest } from '../http/request-pair.js';
+import { originalTarget, nodeRequest } from '../http/request-pair.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { addAccess, recordGuard, recordSigning, type RequiresMAuthOptions } from './access-metadata.js';
 import { graphqlRequests } from './graphql-requests.js';
@@ -176,7 +174,7 @@ function reportUnprotected(context: ExecutionContext, request: IncomingMessage):
   const logger = loggerFor(request);
   if (!logger) return;
   const place = `${context.getClass().name}.${context.getHandler().name}`;
-  const subject = `${printable(request.method ?? '')} ${printable(pathOf(sentTarget(request)))}`;
+  const subject = `${printable(request.method ?? '')} ${printable(pathOf(originalTarget(request)))}`;
   logger.warn(
     `MAuth: ${subject} was refused (not_authenticated): ${place} asks for its caller, but nothing has authenticated ` +
       'the request. Put @RequiresMAuth() or @OptionalMAuth() there, in place of @Public() if it has that, or protect ' +

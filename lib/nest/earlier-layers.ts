@@ -1,6 +1,6 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { printable } from '../authentication/attempt-log.js';
-import { objectNotes } from '../authentication/object-notes.js';
+import { printable } from '../authentication/observer.js';
+import { privateFieldMap } from '../authentication/private-field-map.js';
 import { type MAuthLogger } from '../config/options.js';
 import { type EarlierLayers } from '../http/platform.js';
 import { pathOf } from '../authentication/path-policy.js';
@@ -16,7 +16,7 @@ class Watched {
  * come from there.
  */
 export class GateWatch {
-  readonly #requests = objectNotes<IncomingMessage, Watched>();
+  readonly #requests = privateFieldMap<IncomingMessage, Watched>();
   readonly #logger: MAuthLogger;
   #hasReported = false;
 

@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { type Answer } from '../http/answers.js';
+import { type Answer } from '../http/refusals.js';
 
 /**
  * The answer that Nest's own exception filter would give, for a place in front of all filters.

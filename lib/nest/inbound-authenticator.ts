@@ -1,26 +1,24 @@
 import { Injectable, type HttpServer } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { type MaybePromise } from '../authentication/and-then.js';
-import { printable } from '../authentication/attempt-log.js';
+import { type MaybePromise } from '../authentication/maybe-promise.js';
+import { LogObserver, printable } from '../authentication/observer.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type HandlerPlace } from './access-metadata.js';
 import { accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
-import { type Answer } from '../http/answers.js';
+import { answerFor, type Answer, type MAuthInboundFailure } from '../http/refusals.js';
 import { type ApplicationGuard } from './application-guard.js';
-import { Door } from '../http/gate.js';
+import { Gate, type ExemptPaths } from '../http/gate.js';
 import { answerOf } from './exception-answer.js';
-import { type Exchange } from '../http/request-pair.js';
-import { type ExemptPaths } from '../http/exempt-paths.js';
+import { type RequestPair } from '../http/request-pair.js';
 import { ExpressPlatform } from './platforms/express.platform.js';
 import { FastifyPlatform } from './platforms/fastify.platform.js';
 import { reportEarlierLayers } from './earlier-layers.js';
 import { HostAdapters } from './host-adapters.js';
-import { type MAuthInboundFailure } from '../http/inbound-failure.js';
 import { OpenRoutes } from './open-routes.js';
 import { type InboundPlatform } from '../http/platform.js';
-import { RequestAuthenticator } from '../http/request-authenticator.js';
+import { IncomingRequests } from '../http/incoming-requests.js';
 import { type ResponseSigning } from '../http/response-signing.js';
 import { recordRoutes, type RegisteredRoute, type RouteMap } from './route-map.js';
 import { ownProperty } from '../protocol/own-properties.js';
@@ -30,9 +28,9 @@ type Adapters = HostAdapters<InboundAuthenticator, readonly RegisteredRoute[]>;
 const ADAPTERS = new WeakMap<HttpAdapterHost, Adapters>();
 
 /** What of the application is protected, as far as it concerns the way in. */
-export interface DoorOptions {
+export interface GateOptions {
   readonly protect: 'decorated' | 'routes' | 'everything';
-  /** What passes the door of `everything`, and `MAuthMiddleware`. */
+  /** What passes the gate of `everything`, and `MAuthMiddleware`. */
   readonly exempt: ExemptPaths;
 }
 
@@ -41,11 +39,14 @@ export interface DoorOptions {
  * body parsers and handlers, on Express and on Fastify.
  */
 @Injectable()
-export class InboundAuthenticator extends RequestAuthenticator {
+export class InboundAuthenticator {
+  readonly requests: IncomingRequests;
+  /** Tells of decisions that guards make. */
+  readonly observer: LogObserver;
   /** What the decorators ask for at each handler: read once, when the application starts. */
   readonly policies: AccessPolicies;
   readonly #settings: MAuthSettings;
-  readonly #door: Door;
+  readonly #gate: Gate;
   readonly #standsInFront: boolean;
   readonly #exempt: ExemptPaths;
   readonly #openRoutes = new OpenRoutes();
@@ -58,18 +59,19 @@ export class InboundAuthenticator extends RequestAuthenticator {
     adapterHost: HttpAdapterHost,
     settings: MAuthSettings,
     authenticator: MAuthAuthenticator,
-    { protect, exempt }: DoorOptions,
+    { protect, exempt }: GateOptions,
     responses?: ResponseSigning,
   ) {
-    super(settings, authenticator, (arrival) => responses?.watch(arrival));
     this.#settings = settings;
+    this.observer = new LogObserver(settings);
+    const answerTo = (failure: MAuthInboundFailure) => this.#answerTo(failure);
+    this.requests = new IncomingRequests(settings, authenticator, {
+      onArrival: (incoming) => responses?.watch(incoming),
+      answerTo,
+      findElsewhere: (request) => this.#ownerOf(request)?.requests.findHere(request),
+    });
     this.policies = new HandlerCache((place) => accessPolicyOf(place, settings.apps));
-    this.#door = new Door(
-      settings,
-      exempt,
-      ({ request }) => this.authenticate(request),
-      (failure) => this.answerTo(failure),
-    );
+    this.#gate = new Gate(settings, exempt, ({ request }) => this.requests.authenticate(request), answerTo);
     this.#exempt = exempt;
     this.#standsInFront = protect === 'everything';
     this.#adapters = ADAPTERS.get(adapterHost) ?? new HostAdapters();
@@ -95,12 +97,12 @@ export class InboundAuthenticator extends RequestAuthenticator {
   }
 
   /**
-   * The door, wherever it is asked: whether the request may go on. If not, it has been answered.
+   * The gate, wherever it is asked: whether the request may go on. If not, it has been answered.
    *
    * @param target path and query as the application routes them
    */
-  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
-    return this.#door.admits(exchange, target);
+  allows(pair: RequestPair, target: string): MaybePromise<boolean> {
+    return this.#gate.allows(pair, target);
   }
 
   /** The guard that the application has in place of `MAuthGuard`, if there is one. */
@@ -142,8 +144,8 @@ export class InboundAuthenticator extends RequestAuthenticator {
     return receiver !== undefined && receiver.#isExemptHere(place, request);
   }
 
-  protected override answerTo(failure: MAuthInboundFailure): Answer {
-    const standard = super.answerTo(failure);
+  #answerTo(failure: MAuthInboundFailure): Answer {
+    const standard = answerFor(failure, this.#settings);
     const guard = this.#applicationGuard;
     if (!guard || !ownProperty(guard, 'toException')) return standard;
     try {
@@ -157,21 +159,17 @@ export class InboundAuthenticator extends RequestAuthenticator {
     }
   }
 
-  protected override receiverOf(request: unknown): RequestAuthenticator | undefined {
-    return this.#ownerOf(request);
-  }
-
   #ownerOf(request: unknown): InboundAuthenticator | undefined {
-    return this.#adapters.owners.find((owner) => owner.hasReceived(request));
+    return this.#adapters.owners.find((owner) => owner.requests.findHere(request) !== undefined);
   }
 
   #isExemptHere(place: HandlerPlace, request: unknown): boolean {
     const paths = this.#openRoutes.exemptPathsOf(place);
-    return paths !== undefined && paths.has(this.routedPath(request));
+    return paths !== undefined && paths.has(this.requests.find(request)?.routedPath);
   }
 
-  #admitsInFront(exchange: Exchange, target: string): MaybePromise<boolean> {
-    return this.#openRoutes.allows(exchange.request, target) || this.admits(exchange, target);
+  #admitsInFront(pair: RequestPair, target: string): MaybePromise<boolean> {
+    return this.#openRoutes.allows(pair.request, target) || this.allows(pair, target);
   }
 
   /** What throws while an adapter is announced is beyond the reach of the application: it is told when it starts. */
@@ -195,20 +193,20 @@ export class InboundAuthenticator extends RequestAuthenticator {
       : undefined;
     platform.install({
       arrive: (request, response, isRouted) => {
-        present().receive(platform, request, response, isRouted);
-        watch?.begin(request, response, platform.sentTarget(request));
+        present().requests.receive(platform, request, response, isRouted);
+        watch?.begin(request, response, platform.originalTarget(request));
       },
-      admit: this.#standsInFront
-        ? (exchange) => {
-            watch?.reachedGate(exchange.request);
-            return present().#admitsInFront(exchange, platform.routedTarget(exchange.request));
+      allow: this.#standsInFront
+        ? (pair) => {
+            watch?.reachedGate(pair.request);
+            return present().#admitsInFront(pair, platform.routedTarget(pair.request));
           }
         : undefined,
     });
     return routes;
   }
 
-  /** Without hooks no request can be authenticated: guards then refuse all of them, but nothing asks the door. */
+  /** Without hooks no request can be authenticated: guards then refuse all of them, but nothing asks the gate. */
   #refuseUnknown(adapter: HttpServer): void {
     const found = `HTTP adapter "${adapter.getType()}" is not supported`;
     if (this.#standsInFront) {

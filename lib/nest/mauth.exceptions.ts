@@ -1,5 +1,5 @@
 import { ForbiddenException, ServiceUnavailableException, UnauthorizedException } from '@nestjs/common';
-import { ANSWER_BODIES } from '../http/answers.js';
+import { ANSWER_BODIES } from '../http/refusals.js';
 
 /** The `extensions` of an error in the answer of a GraphQL server whose resolver was refused. */
 export interface MAuthGraphqlExtensions {

@@ -8,20 +8,18 @@ import {
   type ExecutionContext,
   type HttpException,
 } from '@nestjs/common';
-import { andThen, type MaybePromise } from '../authentication/and-then.js';
-import { type MAuthIdentity } from '../authentication/result.js';
+import { isPromise, type MaybePromise } from '../authentication/maybe-promise.js';
+import { type MAuthIdentity } from '../authentication/identity.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { handlerOf } from './access-metadata.js';
 import { type AccessPolicy } from './access-policy.js';
-import { answerFor } from '../http/answers.js';
+import { answerFor, type MAuthInboundFailure, type InboundOutcome } from '../http/refusals.js';
 import { mauthGuard, type ApplicationGuard } from './application-guard.js';
 import { nodeResponse } from '../http/request-pair.js';
 import { graphqlRequests } from './graphql-requests.js';
 import { httpRequest } from './http-request.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
-import { type MAuthInboundFailure } from '../http/inbound-failure.js';
-import { type InboundOutcome } from '../http/inbound-outcome.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './tokens.js';
 import {
   MAuthForbiddenException,
@@ -68,12 +66,14 @@ export class MAuthGuard implements CanActivate {
     const policy = this.authenticator.policies.of(handlerOf(context));
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
-    if (policy.access === 'optional' && !this.authenticator.hasMAuthHeaders(request)) {
-      if (this.authenticator.knows(request) || !isWithoutHttp(context)) return true;
+    const { requests } = this.authenticator;
+    if (policy.access === 'optional' && !requests.hasMAuthHeaders(request)) {
+      if (requests.find(request) || !isWithoutHttp(context)) return true;
       throw this.#unsupported(context);
     }
-    const outcome = this.authenticator.authenticate(request, policy);
-    return andThen(outcome, (decided) => this.#judge(context, policy, decided));
+    const outcome = requests.authenticate(request, policy);
+    if (isPromise(outcome)) return outcome.then((late) => this.#judge(context, policy, late, request));
+    return this.#judge(context, policy, outcome, request);
   }
 
   /** Decorators bring `MAuthGuard`, whatever guard the application has named: they are older than the module. */
@@ -87,12 +87,17 @@ export class MAuthGuard implements CanActivate {
     );
   }
 
-  #judge(context: ExecutionContext, policy: AccessPolicy, outcome: InboundOutcome): MaybePromise<boolean> {
+  #judge(
+    context: ExecutionContext,
+    policy: AccessPolicy,
+    outcome: InboundOutcome,
+    request: unknown,
+  ): MaybePromise<boolean> {
     if (!outcome.authentic) {
       throw isWithoutHttp(context) ? this.#unsupported(context) : this.#refusal(context, outcome);
     }
     if (policy.apps && !policy.apps.has(outcome.appUuid)) {
-      throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid));
+      throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid, request));
     }
     const consent = this.onAuthenticated(context, outcome);
     // Whatever can be waited for is: a subclass may bring a promise of its own make.
@@ -110,7 +115,8 @@ export class MAuthGuard implements CanActivate {
     const type = context.getType<string>();
     if (type === 'http') return httpRequest(context);
     const request =
-      type === 'graphql' && graphqlRequests(context).find((found) => this.authenticator.knows(found));
+      type === 'graphql' &&
+      graphqlRequests(context).find((found) => this.authenticator.requests.find(found) !== undefined);
     if (request) return request;
     throw this.#unsupported(context);
   }
@@ -167,11 +173,11 @@ export class MAuthGuard implements CanActivate {
     return refusal;
   }
 
-  #notAllowed(context: ExecutionContext, appUuid: string): MAuthInboundFailure {
-    this.settings.logger.warn(
-      `MAuth refused the authentic app ${appUuid} at ${placeOf(context)}: app_not_allowed`,
-    );
-    return { authentic: true, status: 403, code: 'app_not_allowed' };
+  #notAllowed(context: ExecutionContext, appUuid: string, request: unknown): MAuthInboundFailure {
+    const subject = this.authenticator.requests.find(request)?.subject ?? 'a request';
+    const [place, code] = [placeOf(context), 'app_not_allowed'] as const;
+    this.authenticator.observer.authenticated({ outcome: 'forbidden', code, subject, appUuid, place });
+    return { authentic: true, status: 403, code };
   }
 }
 

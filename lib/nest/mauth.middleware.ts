@@ -1,13 +1,11 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Inject, Injectable, RequestMethod, type NestMiddleware } from '@nestjs/common';
 import { pathOf } from '../authentication/path-policy.js';
-import { Exchange, nodeRequest } from '../http/request-pair.js';
+import { RequestPair, nodeRequest, originalTarget } from '../http/request-pair.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_NEST } from './tokens.js';
 import { type NestCore } from './nest-core.js';
-import { passDoor } from '../http/platform.js';
-import { sentTarget } from '../http/original-target.js';
-
+import { passGate } from '../http/gate.js';
 type Use = MAuthMiddleware['use'];
 
 /**
@@ -49,15 +47,15 @@ export class MAuthMiddleware implements NestMiddleware {
 
   /** Calls `next` for requests that may pass; answers all others itself. */
   use(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void {
-    const exchange = new Exchange(nodeRequest(request), response);
-    passDoor(this.authenticator.admits(exchange, sentTarget(request)), next, next);
+    const exchange = new RequestPair(nodeRequest(request), response);
+    passGate(this.authenticator.allows(exchange, originalTarget(request)), next, next);
   }
 
   #standBesidePrefix(use: Use): void {
     const prefix = this.nest.config.getGlobalPrefix().replace(/^\/+|\/+$/g, '');
     if (!prefix) return;
     const besidePrefix: Use = (request, response, next) =>
-      isUnder(prefix, pathOf(sentTarget(request))) ? next() : use(request, response, next);
+      isUnder(prefix, pathOf(originalTarget(request))) ? next() : use(request, response, next);
     // What is first to ask gets its place first, so this one is in place before Nest's own.
     const register = this.nest.adapterHost.httpAdapter.createMiddlewareFactory(RequestMethod.ALL);
     if (register instanceof Promise) void register.then((late) => void late('/{*path}', besidePrefix));

@@ -3,8 +3,8 @@ import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type HandlerPlace } from './access-metadata.js';
 import { type AccessPolicies, type AccessPolicy } from './access-policy.js';
-import { type ExemptPaths } from '../http/exempt-paths.js';
-import { isSigned } from '../http/incoming-requests.js';
+import { type ExemptPaths } from '../http/gate.js';
+import { isSigned } from '../http/request-pair.js';
 import { type MappedRoute, type RouteMap } from './route-map.js';
 
 type Relaxation = 'public' | 'optional';

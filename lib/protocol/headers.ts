@@ -1,5 +1,22 @@
-import { APP_UUID_LENGTH, isAppUuid } from './app-uuid.js';
-import { type MAuthVersion } from './string-to-sign.js';
+/** Version of the protocol: 1 = MWS, 2 = MWSV2. */
+export type MAuthVersion = 1 | 2;
+
+const APP_UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Characters of an app UUID in its only accepted form, 8-4-4-4-12. */
+export const APP_UUID_LENGTH = 36;
+
+/** Whether the text is a UUID in the form 8-4-4-4-12 of hexadecimal digits, in either case, and nothing else. */
+export function isAppUuid(text: unknown): text is string {
+  return typeof text === 'string' && APP_UUID.test(text);
+}
+
+const TIME = /^[1-9]\d{0,11}$/;
+
+/** Whether the text is a time: seconds since 1970 in plain ASCII digits, without sign, point or leading zero. */
+export function isTime(text: unknown): text is string {
+  return typeof text === 'string' && TIME.test(text);
+}
 
 /** Names of the headers of each version, as they are written, and the token that opens the authentication header. */
 export const HEADERS = {
@@ -55,7 +72,15 @@ const LENGTHS = new Set([...PLACES.keys()].map((name) => name.length));
 /** Picks the MAuth headers of both versions in one pass; names are read in any case. */
 export function pickHeaders(headers: MAuthHeaderFields): MAuthHeaders {
   const picked = new MAuthHeaders();
-  forEachField(headers, LENGTHS, (name, value) => pick(picked, name, value));
+  forEachField(headers, LENGTHS, (name, value) => {
+    const place = PLACES.get(name.toLowerCase());
+    const text = place && oneLine(value);
+    if (text === undefined) return;
+    const [version, part] = place as readonly [keyof MAuthHeaders, keyof HeaderPair];
+    const pair = picked[version];
+    const before = pair[part];
+    pair[part] = before === undefined ? text : `${before}, ${text}`;
+  });
   return picked;
 }
 
@@ -86,16 +111,6 @@ export function forEachField(
     return;
   }
   for (const name of Object.keys(headers)) if (lengths.has(name.length)) found(name, headers[name]);
-}
-
-function pick(picked: MAuthHeaders, name: string, value: unknown): void {
-  const place = PLACES.get(name.toLowerCase());
-  const text = place && oneLine(value);
-  if (text === undefined) return;
-  const [version, part] = place as readonly [keyof MAuthHeaders, keyof HeaderPair];
-  const pair = picked[version];
-  const before = pair[part];
-  pair[part] = before === undefined ? text : `${before}, ${text}`;
 }
 
 /** Several lines become one as Node joins them; no header that MAuth accepts looks like that. */

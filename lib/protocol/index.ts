@@ -1,12 +1,11 @@
-export { isAppUuid } from './app-uuid.js';
-export { MalformedMessageError, type MalformedMessageCode } from './malformed-message.error.js';
-export { checkPrivateKey, readPrivateKey } from './private-key.js';
-export { checkPublicKey, readPublicKey } from './public-key.js';
-export { UnusableKeyError, type UnusableKeyCode } from './rsa-key.js';
+export { isAppUuid, type MAuthVersion } from './headers.js';
+export { MalformedMessageError, type MalformedMessageCode } from './string-to-sign.js';
+export { checkPrivateKey, readPrivateKey } from './rsa-keys.js';
+export { checkPublicKey, readPublicKey } from './rsa-keys.js';
+export { UnusableKeyError, type UnusableKeyCode } from './rsa-keys.js';
 export { verifySignature } from './signature.js';
 export {
   stringToSign,
-  type MAuthVersion,
   type MessageBody,
   type RequestMessage,
   type ResponseMessage,

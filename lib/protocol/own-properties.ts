@@ -15,9 +15,11 @@ export function ownProperty<T, K extends keyof NonNullable<T>>(
 ): NonNullable<T>[K] | undefined;
 export function ownProperty(object: unknown, name: string): unknown;
 export function ownProperty(object: unknown, name: PropertyKey): unknown {
-  if (!isObject(object)) return undefined;
+  if (object === null || (typeof object !== 'object' && typeof object !== 'function')) return undefined;
   // Nearly always there is nothing of that name on `Object.prototype`, and no need to look further.
-  return name in Object.prototype && !isItsOwn(object, name) ? undefined : object[name];
+  return name in Object.prototype && !isItsOwn(object, name)
+    ? undefined
+    : (object as Readonly<Record<PropertyKey, unknown>>)[name];
 }
 
 /** A copy of an object that is to be taken apart: what it has itself, and nothing inherited. */

@@ -1,5 +1,5 @@
 import { type ByteString } from './byte-string.js';
-import { canonicalQuery } from './canonical-query.js';
+import { canonicalQuery } from './canonical-target.js';
 
 /*
  * Other clients write some queries differently. The forms below are accepted when verifying a V2 request, because none

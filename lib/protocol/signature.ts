@@ -7,7 +7,8 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { sha512, sha512Hex, type MAuthVersion } from './string-to-sign.js';
+import { type MAuthVersion } from './headers.js';
+import { sha512, sha512Hex } from './string-to-sign.js';
 
 const signOnThreadPool = promisify<string, Uint8Array, KeyObject, Buffer>(signBytes);
 

@@ -1,15 +1,9 @@
-import { hash } from 'node:crypto';
-import { isAppUuid } from './app-uuid.js';
-import { type ByteString, bytesOfText, toBytes } from './byte-string.js';
-import { canonicalQuery } from './canonical-query.js';
-import { MalformedMessageError } from './malformed-message.error.js';
-import { normalizePath } from './normalized-path.js';
-import { isMethod, originForm, RequestLine, splitTarget } from './request-target.js';
-import { isTime } from './time.js';
+import { createHash, hash, type Hash } from 'node:crypto';
+import { bytesOfText, type ByteString, toBytes } from './byte-string.js';
+import { canonicalQuery, normalizePath } from './canonical-target.js';
+import { isAppUuid, isTime, type MAuthVersion } from './headers.js';
 import { ownProperty } from './own-properties.js';
-
-/** Version of the protocol: 1 = MWS, 2 = MWSV2. */
-export type MAuthVersion = 1 | 2;
+import { isMethod, originForm, RequestLine, splitTarget } from './request-target.js';
 
 /** Bytes, or text that stands for its UTF-8 bytes; none is the same as empty. */
 export type MessageBody = Uint8Array | string | null | undefined;
@@ -158,4 +152,67 @@ export function sha512Hex(bytes: Uint8Array | string): string {
 
 export function sha512(bytes: Uint8Array): Buffer {
   return hash('sha512', bytes, 'buffer');
+}
+
+/** SHA-512 of a body that arrives in chunks: the part of a V2 string to sign that depends on it. */
+export class V2BodyDigest {
+  #hash?: Hash;
+  #whole?: string;
+
+  /**
+   * @param chunk text stands for its UTF-8 bytes
+   * @param isWhole the chunk is all of the body: a hash for one chunk costs less than one that goes on
+   */
+  update(chunk: Uint8Array | string, isWhole = false): void {
+    if (isWhole && !this.#hash && this.#whole === undefined) this.#whole = sha512Hex(chunk);
+    else (this.#hash ??= createHash('sha512')).update(chunk);
+  }
+
+  /** Lower-case hexadecimal; empty, which no signature covers, when more came than the whole. Ends the digest. */
+  digest(): string {
+    if (this.#whole === undefined) return this.#hash?.digest('hex') ?? SHA512_OF_NOTHING;
+    return this.#hash ? '' : this.#whole;
+  }
+}
+
+/** SHA-512 of a whole V1 string to sign whose body arrives in chunks; all of it but the body is known beforehand. */
+export class V1StringDigest {
+  readonly #hash: Hash;
+  readonly #closing: ByteString;
+
+  constructor(opening: ByteString, closing: ByteString) {
+    this.#hash = createHash('sha512').update(opening, 'latin1');
+    this.#closing = closing;
+  }
+
+  /** @param chunk text stands for its UTF-8 bytes */
+  update(chunk: Uint8Array | string): void {
+    this.#hash.update(chunk);
+  }
+
+  /** Lower-case hexadecimal. Ends the digest. */
+  digest(): string {
+    return this.#hash.update(this.#closing, 'latin1').digest('hex');
+  }
+}
+
+/** What cannot be signed about a message. */
+export type MalformedMessageCode =
+  | 'malformed_method'
+  | 'malformed_url'
+  | 'malformed_status'
+  | 'malformed_body'
+  | 'malformed_app_uuid'
+  | 'malformed_time';
+
+/** A message that has no string to sign, because its parts could be mistaken for one another. */
+export class MalformedMessageError extends Error {
+  override readonly name = 'MalformedMessageError';
+
+  constructor(
+    readonly code: MalformedMessageCode,
+    message: string,
+  ) {
+    super(message);
+  }
 }

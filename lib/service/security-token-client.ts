@@ -1,8 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
-import { isAppUuid } from '../protocol/app-uuid.js';
-import { readPublicKey } from '../protocol/public-key.js';
-import { UnusableKeyError } from '../protocol/rsa-key.js';
+import { isAppUuid } from '../protocol/headers.js';
+import { readPublicKey, UnusableKeyError } from '../protocol/rsa-keys.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { malformed } from './answer-body.js';
 import { freshnessSeconds } from './freshness.js';

@@ -2,12 +2,10 @@ import { KeyObject } from 'node:crypto';
 import { MAuthUnableToSignError } from '../config/errors.js';
 import { type MAuthOptions, type MAuthSettings, type MAuthSignVersions } from '../config/options.js';
 import { parseSignVersions, resolveSettings } from '../config/settings.js';
-import { V1StringDigest, V2BodyDigest } from '../protocol/body-digest.js';
-import { toBytes } from '../protocol/byte-string.js';
-import { writeHeaders } from '../protocol/headers.js';
-import { MalformedMessageError } from '../protocol/malformed-message.error.js';
-import { signV1Digest, signV2 } from '../protocol/signature.js';
 import {
+  V1StringDigest,
+  V2BodyDigest,
+  MalformedMessageError,
   bodyBytes,
   requestLineOf,
   statusLineOf,
@@ -20,6 +18,9 @@ import {
   type MessageBody,
   type MessageHead,
 } from '../protocol/string-to-sign.js';
+import { toBytes } from '../protocol/byte-string.js';
+import { writeHeaders } from '../protocol/headers.js';
+import { signV1Digest, signV2 } from '../protocol/signature.js';
 import { OwnPrivateKey } from './own-private-key.js';
 import { ownProperty } from '../protocol/own-properties.js';
 

@@ -4,8 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { ENVIRONMENT } from '../config/environment-names.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthLogger, type MAuthOptions } from '../config/options.js';
-import { checkPrivateKey, readPrivateKey } from '../protocol/private-key.js';
-import { UnusableKeyError } from '../protocol/rsa-key.js';
+import { checkPrivateKey, readPrivateKey, UnusableKeyError } from '../protocol/rsa-keys.js';
 import { ownProperties } from '../protocol/own-properties.js';
 
 type PrivateKeyOptions = Pick<MAuthOptions, 'privateKey' | 'privateKeyFile' | 'decryptPrivateKey'>;

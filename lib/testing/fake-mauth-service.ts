@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
 import { MAuthConfigurationError } from '../config/errors.js';
-import { isAppUuid } from '../protocol/app-uuid.js';
+import { isAppUuid } from '../protocol/headers.js';
 import { verifySignature } from '../protocol/signature.js';
 import { stringToSign, type RequestMessage } from '../protocol/string-to-sign.js';
 import { generateMAuthKeyPair, type MAuthKeyPair } from './key-pairs.js';

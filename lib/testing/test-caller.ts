@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type MAuthSignVersions } from '../config/options.js';
-import { isAppUuid } from '../protocol/app-uuid.js';
+import { isAppUuid } from '../protocol/headers.js';
 import { MAuthSigner, type MAuthRequestToSign, type MAuthSignOverrides } from '../signing/mauth-signer.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { sharedKeyPair, type MAuthKeyPair } from './key-pairs.js';

@@ -100,7 +100,7 @@ describe('The look-up of a key', () => {
   it('costs no turn of the event loop when the key is at hand', () => {
     const { authenticator } = authenticatorOf({});
     const verification = authenticator.beginRequest({ ...REQUEST, headers });
-    expect(verification.findKey()).toBeUndefined();
+    expect(verification.prepare()).toBeUndefined();
     verification.update(Buffer.from(REQUEST.body));
     expect(verification.conclude()).toEqual(accepted(alice, 2));
   });
@@ -159,7 +159,7 @@ describe('A body that arrives in chunks', () => {
       chunk.write(part); // the chunk is reused
       verification.update(chunk);
     }
-    expect(await verification.findKey()).toBeUndefined();
+    expect(await verification.prepare()).toBeUndefined();
     expect(await verification.conclude()).toEqual(accepted(alice, version));
   });
 
@@ -169,7 +169,7 @@ describe('A body that arrives in chunks', () => {
       const signed = signedHeaders(version, alice, { body });
       const verification = authenticator.beginRequest({ ...REQUEST, headers: signed });
       for (const chunk of chunks) verification.update(Buffer.from(chunk), true);
-      expect(await verification.findKey()).toBeUndefined();
+      expect(await verification.prepare()).toBeUndefined();
       return verification.conclude();
     };
     expect(await verdictOf('abc', 'abc')).toEqual(accepted(alice, version));
@@ -183,13 +183,13 @@ describe('A body that arrives in chunks', () => {
     const verification = authenticator.beginRequest({ ...REQUEST, url: '*', headers });
     expect(verification.rejected).toEqual(refused('malformed_request'));
     verification.update(Buffer.from('x'));
-    expect(await verification.findKey()).toEqual(refused('malformed_request'));
+    expect(await verification.prepare()).toEqual(refused('malformed_request'));
   });
 
   it('cannot be concluded upon before a key is found', () => {
     const { authenticator } = authenticatorOf({});
     const verification = authenticator.beginRequest({ ...REQUEST, headers });
-    expect(() => verification.conclude()).toThrow('conclude() comes after findKey()');
+    expect(() => verification.conclude()).toThrow('conclude() comes after prepare()');
   });
 });
 
@@ -292,7 +292,7 @@ describe('In remote mode', () => {
     const { authenticator, asked, log } = remote(() => true);
     const verification = authenticator.beginRequest({ ...REQUEST, headers, ...change });
     verification.update(Buffer.from('x'));
-    expect(await verification.findKey()).toEqual(refused(code));
+    expect(await verification.prepare()).toEqual(refused(code));
     expect(asked).toStrictEqual([]);
     expect(log.lines.at(-1)).toContain(`(${code})`);
   });
@@ -302,7 +302,7 @@ describe('In remote mode', () => {
     const verification = authenticator.beginRequest({ ...REQUEST, headers });
     const chunks = [Buffer.from('ab'), Buffer.from('cd')];
     for (const chunk of chunks) verification.update(chunk);
-    expect(await verification.findKey()).toBeUndefined();
+    expect(await verification.prepare()).toBeUndefined();
     await verification.conclude();
     expect(bodies).toHaveLength(1);
     for (const [index, chunk] of chunks.entries()) expect(bodies[0]?.[index]).toBe(chunk);

@@ -4,8 +4,7 @@ import {
   ServiceUnavailableException,
   UnauthorizedException,
 } from '@nestjs/common';
-import { answerFor } from '../../lib/http/answers.js';
-import { type MAuthInboundFailure } from '../../lib/http/inbound-failure.js';
+import { answerFor, type MAuthInboundFailure } from '../../lib/http/refusals.js';
 import {
   MAuthForbiddenException,
   MAuthUnauthorizedException,

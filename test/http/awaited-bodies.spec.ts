@@ -1,7 +1,5 @@
 import fc from 'fast-check';
-import { AwaitedBodies, type AwaitedBody } from '../../lib/http/awaited-bodies.js';
-import { HeldBytes, HeldBytesBudget } from '../../lib/http/held-bytes.js';
-
+import { AwaitedBodies, type AwaitedBody, HeldBytes, HeldBytesBudget } from '../../lib/http/held-bytes.js';
 const LIMIT = 1000;
 const SECOND = 1000;
 /** Time is looked at as often as this. */

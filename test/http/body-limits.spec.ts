@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { HeldBytesBudget } from '../../lib/http/held-bytes.js';
-import { type RouteLimits } from '../../lib/http/request-authenticator.js';
+import { type RouteLimits } from '../../lib/http/incoming-requests.js';
 import { APPLICATIONS, takeEveryType } from '../support/applications.js';
 import { bytes } from '../support/body-kinds.js';
 import { caller, PLATFORM_NAMES, startInboundApp, type ServedApp } from '../support/inbound-app.js';
@@ -160,7 +160,7 @@ describe.each(APPLICATIONS)('Limits of bodies for %s', (name, { parsesFirst, sta
       await connection.closed();
       expect(deliveries).toEqual([]);
       expect(logger.lines.map(({ message }) => message)).toEqual([
-        'MAuth: POST /receive was refused (body_timeout)',
+        `MAuth: POST /receive from app ${caller.appUuid} could not be authenticated (body_timeout)`,
       ]);
     });
 

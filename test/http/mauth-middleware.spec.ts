@@ -6,8 +6,8 @@ import {
   getMAuthIdentity,
   MAuthConfigurationError,
   mauthMiddleware,
-  type MAuthDoorMiddleware,
-  type MAuthDoorOptions,
+  type MAuthGateMiddleware,
+  type MAuthGateOptions,
 } from '../../lib/core.js';
 import { BODY_KINDS, bytes } from '../support/body-kinds.js';
 import { caller, optionsFor, readAll, service, startInboundApp, Witness } from '../support/inbound-app.js';
@@ -24,7 +24,7 @@ const fails = () => {
 describe('mauthMiddleware', () => {
   let witness: Witness;
   const servers: Server[] = [];
-  const doors: MAuthDoorMiddleware[] = [];
+  const doors: MAuthGateMiddleware[] = [];
 
   beforeEach(() => (witness = new Witness()));
   afterEach(async () => {
@@ -36,7 +36,7 @@ describe('mauthMiddleware', () => {
     }
   });
 
-  function middleware(options: Partial<MAuthDoorOptions> = {}): MAuthDoorMiddleware {
+  function middleware(options: Partial<MAuthGateOptions> = {}): MAuthGateMiddleware {
     const door = mauthMiddleware({ ...optionsFor(witness), ...options });
     doors.push(door);
     return door;
@@ -260,7 +260,7 @@ describe('mauthMiddleware', () => {
     );
     expect(() => mauthMiddleware({ ...optionsFor(witness), appUuid: 'x' })).toThrow(MAuthConfigurationError);
     expect(() => mauthMiddleware({ ...optionsFor(witness), findPublicKey: undefined })).toThrow(/`mauthUrl`/);
-    expect(() => mauthMiddleware({} as MAuthDoorOptions)).toThrow(/`appUuid`/);
+    expect(() => mauthMiddleware({} as MAuthGateOptions)).toThrow(/`appUuid`/);
   });
 
   describe('with a MAuth service', () => {
@@ -351,7 +351,7 @@ describe('mauthMiddleware', () => {
     const door = middleware();
     const handlers = [door, (request: IncomingMessage) => witness.callers.push(getMAuthIdentity(request))];
     const port = await listen((request, response) => {
-      const [first, second] = handlers as [MAuthDoorMiddleware, (request: IncomingMessage) => void];
+      const [first, second] = handlers as [MAuthGateMiddleware, (request: IncomingMessage) => void];
       first(request, response, () => {
         second(request);
         response.end();

@@ -5,7 +5,7 @@ import {
   getMAuthIdentity,
   MAuthConfigurationError,
   mauthPlugin,
-  type MAuthDoorOptions,
+  type MAuthGateOptions,
 } from '../../lib/core.js';
 import { bytes } from '../support/body-kinds.js';
 import { caller, optionsFor, service, startInboundApp, Witness } from '../support/inbound-app.js';
@@ -25,7 +25,7 @@ describe('mauthPlugin', () => {
     await app.close();
   });
 
-  const options = (own: Partial<MAuthDoorOptions> = {}) => ({ ...optionsFor(witness), ...own });
+  const options = (own: Partial<MAuthGateOptions> = {}) => ({ ...optionsFor(witness), ...own });
 
   function create(server: FastifyServerOptions = {}): FastifyInstance {
     app = fastify({ forceCloseConnections: true, ...server });

@@ -7,7 +7,7 @@ import { parse as parseFastify } from 'fast-querystring';
 import fc from 'fast-check';
 import { mauthMiddleware, mauthPlugin } from '../../lib/core.js';
 import { isAmbiguousTarget } from '../../lib/authentication/path-policy.js';
-import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
+import { canonicalQuery } from '../../lib/protocol/canonical-target.js';
 import { dialectQueries } from '../../lib/protocol/query-dialects.js';
 import { optionsFor, Witness } from '../support/inbound-app.js';
 import { RawConnection } from '../support/raw-connection.js';

@@ -203,7 +203,7 @@ describe.each(PLATFORMS)('Replay protection on %s', (_, createAdapter) => {
         mauthOptionsFromEnv: () => ({ appUuid: service.appUuid, findPublicKey: () => caller.publicKey }),
       };
       const examples = examplesOf(
-        'lib/authentication/redis-replay-store.ts',
+        'lib/authentication/replay-protection.ts',
         'export function redisReplayStore',
       );
       const url = await start({ store: await runExample(examples[index], given, 'store') });

@@ -14,7 +14,7 @@ import {
   MAuthAuthenticator,
   mauthMiddleware,
   mauthPlugin,
-  type MAuthDoorOptions,
+  type MAuthGateOptions,
 } from '../../lib/core.js';
 import { HeldBytesBudget } from '../../lib/http/held-bytes.js';
 import { caller, optionsFor, readAll, service, Witness } from '../support/inbound-app.js';
@@ -78,7 +78,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 };
 
-type Door = Partial<MAuthDoorOptions>;
+type Door = Partial<MAuthGateOptions>;
 interface Listening {
   readonly port: number;
   close(): Promise<void>;
@@ -88,7 +88,7 @@ const pathOf = (request: IncomingMessage) => (request.url ?? '').split('?')[0] ?
 
 /** The routes behind the door, on servers without Nest. */
 const SERVERS = {
-  Express: (door: MAuthDoorOptions, compresses = false) => {
+  Express: (door: MAuthGateOptions, compresses = false) => {
     const app = express();
     const middleware = mauthMiddleware(door);
     app.use(middleware);
@@ -101,7 +101,7 @@ const SERVERS = {
     for (const [path, route] of Object.entries(ROUTES)) app.all(path, route);
     return listen(app, () => middleware.close());
   },
-  Fastify: async (door: MAuthDoorOptions, compresses = false) => {
+  Fastify: async (door: MAuthGateOptions, compresses = false) => {
     const app = fastify({ forceCloseConnections: true });
     await app.register(mauthPlugin, door);
     if (compresses) await app.register(fastifyCompress, { threshold: 0 });
@@ -120,7 +120,7 @@ const SERVERS = {
     await app.listen({ port: 0, host: '127.0.0.1' });
     return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
   },
-  'node:http': (door: MAuthDoorOptions, compresses = false) => {
+  'node:http': (door: MAuthGateOptions, compresses = false) => {
     const middleware = mauthMiddleware(door);
     const compress = compression({ threshold: 0 }) as unknown as (...args: unknown[]) => void;
     const serve: RequestListener = (request, response) => {
@@ -138,7 +138,7 @@ const SERVERS = {
       });
     return listen(listener, () => middleware.close());
   },
-} satisfies Record<string, (door: MAuthDoorOptions, compresses?: boolean) => Promise<Listening>>;
+} satisfies Record<string, (door: MAuthGateOptions, compresses?: boolean) => Promise<Listening>>;
 
 async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition() && waited < 5000; waited += 10) await sleep(10);

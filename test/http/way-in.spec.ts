@@ -17,7 +17,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import express from 'express';
 import fastify from 'fastify';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
-import { ExemptPaths } from '../../lib/http/exempt-paths.js';
+import { ExemptPaths } from '../../lib/http/gate.js';
 import { getMAuthIdentity } from '../../lib/http/identity.js';
 import { InboundAuthenticator } from '../../lib/nest/inbound-authenticator.js';
 import { resolveSettings } from '../../lib/config/settings.js';
@@ -120,7 +120,8 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
 
   it('tells signed requests from others by their authentication headers alone', async () => {
     const seen: boolean[] = [];
-    const look = (request: IncomingMessage) => seen.push(running?.inbound?.hasMAuthHeaders(request) ?? false);
+    const look = (request: IncomingMessage) =>
+      seen.push(running?.inbound?.requests.hasMAuthHeaders(request) ?? false);
     const app = await start({
       prepare: (nest) =>
         nest.use((request: IncomingMessage, _response: ServerResponse, next: Next) => {
@@ -318,7 +319,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
 
   it('refuses a request that came another way', async () => {
     const app = await start();
-    const outcome = await app.inbound?.authenticate({ headers: {}, method: 'GET', url: '/receive' });
+    const outcome = await app.inbound?.requests.authenticate({ headers: {}, method: 'GET', url: '/receive' });
     expect(outcome).toEqual({ authentic: false, status: 503, code: 'body_unavailable' });
     expect(app.logger.lines).toEqual([expect.objectContaining({ level: 'error' })]);
   });
@@ -326,7 +327,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
   it('tells every pass the same, and checks the route’s limit at each', async () => {
     const app = await start();
     let passes: unknown[] = [];
-    const inbound = app.inbound as InboundAuthenticator;
+    const inbound = (app.inbound as InboundAuthenticator).requests;
     const original = inbound.authenticate.bind(inbound);
     jest.spyOn(inbound, 'authenticate').mockImplementation(async (request) => {
       passes = await Promise.all([

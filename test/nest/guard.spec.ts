@@ -231,7 +231,7 @@ describe.each(PLATFORMS)('The guard on %s', (_name, createAdapter) => {
     expect({ status, text }).toEqual({ status: 403, text: '{"errors":{"mauth":["Forbidden"]}}' });
     expect(logger.lines).toContainEqual({
       level: 'warn',
-      message: `MAuth refused the authentic app ${other.appUuid} at StudiesController.audit: app_not_allowed`,
+      message: `MAuth: GET /studies/audit from app ${other.appUuid} is not allowed at StudiesController.audit (app_not_allowed)`,
     });
     expect((await new Caller(rave).signed(`${url}/studies/audit`)).text).toBe('handled');
   });

@@ -1,4 +1,4 @@
-import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
+import { canonicalQuery } from '../../lib/protocol/canonical-target.js';
 
 const bytes = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
 

@@ -1,6 +1,5 @@
 import { isAmbiguousTarget } from '../../lib/authentication/path-policy.js';
-import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
-import { normalizePath } from '../../lib/protocol/normalized-path.js';
+import { canonicalQuery, normalizePath } from '../../lib/protocol/canonical-target.js';
 import { dialectQueries } from '../../lib/protocol/query-dialects.js';
 import { canonicalQueryOf, dialectQueriesOf, parametersOf } from './reference.js';
 

@@ -1,4 +1,4 @@
-import { normalizePath } from '../../lib/protocol/normalized-path.js';
+import { normalizePath } from '../../lib/protocol/canonical-target.js';
 import { removeDotSegments } from './reference.js';
 
 describe('The path that V2 signs', () => {

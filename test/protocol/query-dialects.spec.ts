@@ -1,4 +1,4 @@
-import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
+import { canonicalQuery } from '../../lib/protocol/canonical-target.js';
 import { dialectQueries } from '../../lib/protocol/query-dialects.js';
 
 describe('The texts that other clients sign for a query', () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { canonicalQuery } from '../../lib/protocol/canonical-query.js';
+import { canonicalQuery } from '../../lib/protocol/canonical-target.js';
 import { dialectQueries } from '../../lib/protocol/query-dialects.js';
 import { canonicalQueryOf, dialectQueriesOf } from './reference.js';
 

@@ -23,18 +23,17 @@ import {
 import { HttpAdapterHost, NestFactory, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type MAuthIdentity } from '../../lib/authentication/result.js';
+import { type MAuthIdentity } from '../../lib/authentication/identity.js';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
-import { answerFor } from '../../lib/http/answers.js';
+import { answerFor, type InboundOutcome } from '../../lib/http/refusals.js';
 import { nodeRequest } from '../../lib/http/request-pair.js';
-import { ExemptPaths } from '../../lib/http/exempt-paths.js';
+import { ExemptPaths } from '../../lib/http/gate.js';
 import { getMAuthIdentity } from '../../lib/http/identity.js';
-import { InboundAuthenticator, type DoorOptions } from '../../lib/nest/inbound-authenticator.js';
-import { type InboundOutcome } from '../../lib/http/inbound-outcome.js';
+import { InboundAuthenticator, type GateOptions } from '../../lib/nest/inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR } from '../../lib/nest/tokens.js';
 import { MAuthMiddleware } from '../../lib/nest/mauth.middleware.js';
 import { nestCoreProvider } from '../../lib/nest/nest-core.js';
-import { type RouteLimits } from '../../lib/http/request-authenticator.js';
+import { type RouteLimits } from '../../lib/http/incoming-requests.js';
 import { type MAuthOptions, type MAuthSettings } from '../../lib/config/options.js';
 import { resolveSettings } from '../../lib/config/settings.js';
 import { RecordingLogger } from './running-app.js';
@@ -57,7 +56,7 @@ export interface InboundAppOptions {
   /** false = the same application without MAuth. */
   mauth?: boolean;
   options?: Partial<MAuthOptions>;
-  door?: Partial<Pick<DoorOptions, 'protect'> & { exempt: readonly string[] }>;
+  door?: Partial<Pick<GateOptions, 'protect'> & { exempt: readonly string[] }>;
   limits?: RouteLimits;
   /** Who asks: a guard at the handlers, or `MAuthMiddleware` in front of all of them. */
   asks?: 'guard' | 'middleware';
@@ -144,7 +143,7 @@ export class AuthenticatingGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { asks, inbound, limits, outcomes, settings } = this.witness;
     if (!inbound || asks === 'middleware') return true;
-    const outcome = await inbound.authenticate(context.switchToHttp().getRequest(), limits);
+    const outcome = await inbound.requests.authenticate(context.switchToHttp().getRequest(), limits);
     outcomes.push(outcome);
     if (outcome.authentic) return true;
     const { status, body } = answerFor(outcome, settings);

@@ -1,7 +1,7 @@
 import { type KeyObject } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
-import { isAppUuid } from '../../lib/protocol/app-uuid.js';
+import { isAppUuid } from '../../lib/protocol/headers.js';
 import { stringToSign, verifySignature } from '../../lib/protocol/index.js';
 import { createTestApp, type TestApp } from './test-app.js';
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { type AddressInfo } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
-import { mauthMiddleware, mauthPlugin, type MAuthDoorOptions } from '../../lib/core.js';
+import { mauthMiddleware, mauthPlugin, type MAuthGateOptions } from '../../lib/core.js';
 import { type MAuthOptions } from '../../lib/config/options.js';
 import { optionsFor, readAll, Witness, type ServedApp } from './inbound-app.js';
 
@@ -17,7 +17,7 @@ export interface StandaloneOptions {
   look?: (request: IncomingMessage) => void;
 }
 
-type Start = (witness: Witness, options: StandaloneOptions, door: MAuthDoorOptions) => Promise<Listening>;
+type Start = (witness: Witness, options: StandaloneOptions, door: MAuthGateOptions) => Promise<Listening>;
 type Listening = Pick<ServedApp, 'port' | 'close'>;
 
 /** The application of `startInboundApp`, on servers without Nest. */

@@ -1,8 +1,8 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
-import { objectNotes } from '../../authentication/object-notes.js';
-import { Exchange } from '../request-pair.js';
-import { passDoor, type InboundEntry, type RequestReading } from '../platform.js';
-import { sentTarget, type MountedRequest } from '../original-target.js';
+import { privateFieldMap } from '../../authentication/private-field-map.js';
+import { RequestPair, originalTarget, type MountedRequest } from '../request-pair.js';
+import { passGate } from '../gate.js';
+import { type RequestHooks, type TargetReader } from '../platform.js';
 import { ownProperty } from '../../protocol/own-properties.js';
 
 type Done = (error?: unknown) => void;
@@ -14,7 +14,7 @@ export interface HookedInstance {
   addHook(name: 'onRequest' | 'preHandler', hook: Hook): unknown;
 }
 
-class FastifyExchange extends Exchange {
+class FastifyExchange extends RequestPair {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
@@ -29,11 +29,11 @@ class FastifyExchange extends Exchange {
 }
 
 /** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
-export class FastifyHooks implements RequestReading {
-  readonly #replies = objectNotes<IncomingMessage, Reply>();
+export class FastifyHooks implements TargetReader {
+  readonly #replies = privateFieldMap<IncomingMessage, Reply>();
 
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
-  addHooks(instance: HookedInstance, entry: InboundEntry) {
+  addHooks(instance: HookedInstance, entry: RequestHooks) {
     const enter = (
       request: IncomingMessage,
       response: ServerResponse,
@@ -42,10 +42,10 @@ export class FastifyHooks implements RequestReading {
       isRouted?: boolean,
     ) => {
       entry.arrive(request, response, isRouted);
-      if (entry.admit) passDoor(entry.admit(new FastifyExchange(request, response, reply)), done, done);
+      if (entry.allow) passGate(entry.allow(new FastifyExchange(request, response, reply)), done, done);
       else done();
     };
-    if (entry.admit) this.#noteReplies(instance);
+    if (entry.allow) this.#noteReplies(instance);
     instance.addHook('onRequest', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply));
     // What hooks pass on to the not-found handler comes here without having met the one above.
     instance.addHook('preHandler', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply, true));
@@ -76,8 +76,8 @@ export class FastifyHooks implements RequestReading {
     return false;
   }
 
-  sentTarget(request: MountedRequest): string {
-    return sentTarget(request);
+  originalTarget(request: MountedRequest): string {
+    return originalTarget(request);
   }
 
   routedTarget(request: IncomingMessage): string {
@@ -85,6 +85,6 @@ export class FastifyHooks implements RequestReading {
   }
 
   routedTargets(request: MountedRequest): readonly string[] {
-    return [this.routedTarget(request), sentTarget(request)];
+    return [this.routedTarget(request), originalTarget(request)];
   }
 }

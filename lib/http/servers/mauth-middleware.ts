@@ -1,12 +1,12 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { Exchange } from '../request-pair.js';
-import { passDoor, type RequestReading } from '../platform.js';
-import { sentTarget } from '../original-target.js';
-import { StandaloneDoor, type MAuthDoorOptions } from './standalone-gate.js';
+import { RequestPair, originalTarget } from '../request-pair.js';
+import { passGate } from '../gate.js';
+import { type TargetReader } from '../platform.js';
+import { StandaloneGate, type MAuthGateOptions } from './standalone-gate.js';
 import { ownProperty } from '../../protocol/own-properties.js';
 
-/** A middleware for Express, Connect, and whatever else calls `(request, response, next)`. */
-export interface MAuthDoorMiddleware {
+/** A middleware for Express, Connect, and other servers that call `(request, response, next)`. */
+export interface MAuthGateMiddleware {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
   /**
    * Resolves when the private key has been decrypted and the keys of `keys.warmUp` have been fetched. Nobody has to
@@ -19,14 +19,14 @@ export interface MAuthDoorMiddleware {
   close(): void;
 }
 
-const READING: RequestReading = {
-  sentTarget,
-  routedTargets: (request) => [sentTarget(request), ownProperty(request, 'url') ?? ''],
+const READER: TargetReader = {
+  originalTarget,
+  routedTargets: (request) => [originalTarget(request), ownProperty(request, 'url') ?? ''],
   isRouted: () => false, // Nothing tells.
 };
 
 /**
- * A door for servers without Nest: nothing but authentic requests passes, and the paths in `exempt`. All others are
+ * A gate for servers without Nest: nothing but authentic requests passes, and the paths in `exempt`. All others are
  * answered here, as a Nest application with this package answers them; `getMAuthIdentity(request)` tells the rest of
  * the server who is calling. With `responses.sign` the responses to authentic requests are signed.
  *
@@ -44,15 +44,19 @@ const READING: RequestReading = {
  * app.use(express.json());
  * app.post('/studies', (request, response) => response.json(getMAuthIdentity(request)));
  */
-export function mauthMiddleware(options?: MAuthDoorOptions): MAuthDoorMiddleware {
-  const door = new StandaloneDoor(READING, options);
+export function mauthMiddleware(options?: MAuthGateOptions): MAuthGateMiddleware {
+  const gate = new StandaloneGate(READER, options);
   const middleware = (request: IncomingMessage, response: ServerResponse, next: () => void) =>
-    passDoor(door.admits(new Exchange(request, response), sentTarget(request)), next, throwToTheProcess);
-  return Object.assign(middleware, { ready: () => door.ready(), close: () => door.close() });
+    passGate(
+      gate.allows(new RequestPair(request, response), originalTarget(request)),
+      next,
+      throwToTheProcess,
+    );
+  return Object.assign(middleware, { ready: () => gate.ready(), close: () => gate.close() });
 }
 
 /**
- * What throws in `next` is what stands behind the door on a server that does not catch it: as without the door, the
+ * What throws in `next` is what stands behind the gate on a server that does not catch it: as without the gate, the
  * process gets the error. `next(error)` would run the handler a second time.
  */
 function throwToTheProcess(error: unknown): void {

@@ -1,6 +1,6 @@
 import { FastifyHooks } from './fastify-hooks.js';
 import { MAuthConfigurationError } from '../../config/errors.js';
-import { StandaloneDoor, type MAuthDoorOptions } from './standalone-gate.js';
+import { StandaloneGate, type MAuthGateOptions } from './standalone-gate.js';
 
 /** As much of a Fastify instance as the plugin needs. */
 export interface MAuthPluggableFastify {
@@ -20,19 +20,19 @@ const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
 const REGISTERED = 'nestjs-mauth';
 
 /** Options of the plugin; without any of its own it takes them from the environment. */
-export type MAuthPluginOptions = Partial<MAuthDoorOptions>;
+export type MAuthPluginOptions = Partial<MAuthGateOptions>;
 
 async function register(instance: MAuthPluggableFastify, options: MAuthPluginOptions): Promise<void> {
   refuseToComeTooLate(instance);
   const hooks = new FastifyHooks();
-  const door = new StandaloneDoor(hooks, ownOptions(options));
-  instance.addHook('onClose', () => door.close());
-  await door.ready();
+  const gate = new StandaloneGate(hooks, ownOptions(options));
+  instance.addHook('onClose', () => gate.close());
+  await gate.ready();
   instance.decorate(REGISTERED, true);
   const middleware = hooks.addHooks(instance, {
-    // The door does it, for requests that are not exempt.
+    // The gate does it, for requests that are not exempt.
     arrive: () => undefined,
-    admit: (exchange) => door.admits(exchange, hooks.routedTarget(exchange.request)),
+    allow: (pair) => gate.allows(pair, hooks.routedTarget(pair.request)),
   });
   // The middleware of `@fastify/middie` runs in a hook of its own, which may be older than ours.
   const { use } = instance as { use?: unknown };
@@ -40,9 +40,9 @@ async function register(instance: MAuthPluggableFastify, options: MAuthPluginOpt
 }
 
 /** Undefined where there are none: then they are in the environment. */
-function ownOptions(options: MAuthPluginOptions): MAuthDoorOptions | undefined {
+function ownOptions(options: MAuthPluginOptions): MAuthGateOptions | undefined {
   const own = Object.entries(options).filter(([name]) => !REGISTER_OPTIONS.includes(name));
-  return own.length > 0 ? (Object.fromEntries(own) as unknown as MAuthDoorOptions) : undefined;
+  return own.length > 0 ? (Object.fromEntries(own) as unknown as MAuthGateOptions) : undefined;
 }
 
 /** Hooks are inherited by contexts that are made after them: earlier plugins would go on without any protection. */
@@ -64,7 +64,7 @@ function refuseToComeTooLate(instance: MAuthPluggableFastify): void {
 }
 
 /**
- * A door for Fastify without Nest: nothing but authentic requests reaches a handler of the instance that it is
+ * A gate for Fastify without Nest: nothing but authentic requests reaches a handler of the instance that it is
  * registered on, whether its route was registered before or afterwards, or there is none; and the paths in `exempt`
  * pass. All others are answered as a Nest application with this package answers them; `getMAuthIdentity(request)`
  * tells handlers who is calling. With `responses.sign` the responses to authentic requests are signed.

@@ -1,48 +1,46 @@
-import { type MaybePromise } from '../../authentication/and-then.js';
+import { type MaybePromise } from '../../authentication/maybe-promise.js';
 import { assembleParts, type OwnParts } from '../../authentication/authenticator-parts.js';
 import { MAuthAuthenticator } from '../../authentication/mauth-authenticator.js';
-import { Door } from '../gate.js';
-import { type Exchange } from '../request-pair.js';
-import { ExemptPaths } from '../exempt-paths.js';
-import { type RequestReading } from '../platform.js';
-import { RequestAuthenticator } from '../request-authenticator.js';
+import { Gate, ExemptPaths } from '../gate.js';
+import { type RequestPair } from '../request-pair.js';
+import { type TargetReader } from '../platform.js';
+import { IncomingRequests } from '../incoming-requests.js';
 import { ResponseSigning } from '../response-signing.js';
 import { ownProperties } from '../../protocol/own-properties.js';
 import { mauthOptionsFromEnv } from '../../config/environment.js';
 import { type MAuthOptions } from '../../config/options.js';
 
-/** Options of a door without Nest: those of the core, and what passes the door. */
-export interface MAuthDoorOptions extends MAuthOptions {
+/** Options of a gate without Nest: those of the core, and what passes the gate. */
+export interface MAuthGateOptions extends MAuthOptions {
   /** Paths that pass unsigned, exactly as they stand in the request line, without query. Default `['/app_status']`. */
   exempt?: readonly string[];
 }
 
-/** A door, and all that it needs: where there is no Nest, nobody else makes it and lets go of it. */
-export class StandaloneDoor {
+/** A gate, and all that it needs, which Nest would make and let go of. */
+export class StandaloneGate {
   readonly #parts: OwnParts;
-  readonly #door: Door;
+  readonly #gate: Gate;
   readonly #ready: Promise<void>;
 
   /**
    * @param options default: from the environment
    * @throws MAuthConfigurationError that names option or variable and the remedy
    */
-  constructor(reading: RequestReading, options: MAuthDoorOptions = mauthOptionsFromEnv()) {
+  constructor(reader: TargetReader, options: MAuthGateOptions = mauthOptionsFromEnv()) {
     const { exempt, ...rest } = ownProperties(options ?? {});
     const paths = new ExemptPaths(exempt);
     this.#parts = assembleParts(rest);
     const { settings, signer } = this.#parts;
     const responses = new ResponseSigning(settings, signer);
-    const requests = new RequestAuthenticator(settings, new MAuthAuthenticator(this.#parts), (arrival) =>
-      responses.watch(arrival),
-    );
-    this.#door = new Door(settings, paths, ({ request, response }) => {
-      // Only now: an exempt request is none of our business, whatever its headers say.
-      requests.receive(reading, request, response);
-      return requests.authenticate(request);
+    const requests = new IncomingRequests(settings, new MAuthAuthenticator(this.#parts), {
+      onArrival: (incoming) => responses.watch(incoming),
     });
+    // Only when it is asked: an exempt request is not looked at, whatever its headers say.
+    this.#gate = new Gate(settings, paths, ({ request, response }) =>
+      requests.receive(reader, request, response).authenticate(),
+    );
     this.#ready = this.#start();
-    // Not everybody awaits it; until the key is there, what needs it is undecided.
+    // Few await it; until the key is there, what needs it is undecided.
     this.#ready.catch((error: Error) => settings.logger.error(error.message));
   }
 
@@ -51,8 +49,8 @@ export class StandaloneDoor {
    *
    * @param target path and query that `exempt` is about
    */
-  admits(exchange: Exchange, target: string): MaybePromise<boolean> {
-    return this.#door.admits(exchange, target);
+  allows(pair: RequestPair, target: string): MaybePromise<boolean> {
+    return this.#gate.allows(pair, target);
   }
 
   /** Resolves when the private key is decrypted and the keys of `keys.warmUp` are there. */

@@ -1,13 +1,8 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
-import { Exchange } from '../../http/request-pair.js';
-import {
-  passDoor,
-  type EarlierLayers,
-  type InboundEntry,
-  type InboundPlatform,
-} from '../../http/platform.js';
-import { sentTarget, type MountedRequest } from '../../http/original-target.js';
+import { RequestPair, originalTarget, type MountedRequest } from '../../http/request-pair.js';
+import { passGate } from '../../http/gate.js';
+import { type EarlierLayers, type RequestHooks, type InboundPlatform } from '../../http/platform.js';
 import { ownProperty } from '../../protocol/own-properties.js';
 
 /** What Express adds to Node's request. */
@@ -40,29 +35,29 @@ export class ExpressPlatform implements InboundPlatform {
     this.#adapter = adapter;
   }
 
-  install(entry: InboundEntry): void {
+  install(entry: RequestHooks): void {
     this.#takeIn((request, response, next) => {
       entry.arrive(request, response);
       next();
     });
-    if (!entry.admit) return;
-    const admit = entry.admit.bind(entry);
+    if (!entry.allow) return;
+    const admit = entry.allow.bind(entry);
     this.#keepPlaceInFront();
     this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
-      passDoor(admit(new Exchange(request, response)), next, next),
+      passGate(admit(new RequestPair(request, response)), next, next),
     );
   }
 
-  sentTarget(request: MountedRequest): string {
-    return sentTarget(request);
+  originalTarget(request: MountedRequest): string {
+    return originalTarget(request);
   }
 
   routedTarget(request: MountedRequest): string {
-    return sentTarget(request);
+    return originalTarget(request);
   }
 
   routedTargets(request: MountedRequest): readonly string[] {
-    return [sentTarget(request)];
+    return [originalTarget(request)];
   }
 
   isRouted(request: ExpressRequest): boolean {

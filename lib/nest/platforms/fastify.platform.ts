@@ -1,7 +1,7 @@
 import { type Server } from 'node:http';
 import { type HttpServer } from '@nestjs/common';
 import { FastifyHooks, type HookedInstance } from '../../http/servers/fastify-hooks.js';
-import { type EarlierLayers, type InboundEntry, type InboundPlatform } from '../../http/platform.js';
+import { type EarlierLayers, type RequestHooks, type InboundPlatform } from '../../http/platform.js';
 import { ownProperty } from '../../protocol/own-properties.js';
 
 /** As much of a Fastify instance as is used here. */
@@ -22,11 +22,11 @@ export class FastifyPlatform extends FastifyHooks implements InboundPlatform {
     this.#adapter = adapter;
   }
 
-  install(entry: InboundEntry): void {
+  install(entry: RequestHooks): void {
     const instance = this.#adapter.getInstance() as FastifyInstance;
     instance.server.prependListener('request', (request, response) => entry.arrive(request, response));
     const middleware = this.addHooks(instance, entry);
-    if (entry.admit && this.#hasMiddleware(instance)) this.#adapter.use(middleware);
+    if (entry.allow && this.#hasMiddleware(instance)) this.#adapter.use(middleware);
   }
 
   earlierLayers(): EarlierLayers {

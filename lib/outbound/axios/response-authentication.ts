@@ -1,4 +1,4 @@
-import { rememberIdentity } from '../../authentication/known-identity.js';
+import { rememberIdentity } from '../../authentication/identity.js';
 import { type MAuthAuthenticator } from '../../authentication/mauth-authenticator.js';
 import {
   MAuthConfigurationError,
@@ -6,7 +6,7 @@ import {
   MAuthUnableToAuthenticateError,
 } from '../../config/errors.js';
 import { ownProperties } from '../../protocol/own-properties.js';
-import { isAppUuid } from '../../protocol/app-uuid.js';
+import { isAppUuid } from '../../protocol/headers.js';
 import { type AxiosResponse } from './axios-types.js';
 import { type MAuthRequestOptions } from './mauth-request-options.js';
 

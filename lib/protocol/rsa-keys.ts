@@ -1,5 +1,89 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { checkRsaKey, UnusableKeyError } from './rsa-key.js';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
+
+/** Why a key cannot be used. */
+export type UnusableKeyCode =
+  /** Not exactly one key in an accepted form. */
+  | 'malformed_key'
+  /** A key, but of another kind: private instead of public, a certificate, EC, DSA, RSA-PSS, encrypted. */
+  | 'wrong_key_type'
+  /** RSA, but its modulus or exponent is out of bounds. */
+  | 'weak_key';
+
+/** A key that cannot be used. Neither message nor properties hold any part of it. */
+export class UnusableKeyError extends Error {
+  override readonly name = 'UnusableKeyError';
+
+  constructor(
+    readonly code: UnusableKeyCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const MIN_BITS = 2048;
+const MAX_BITS = 8192; // A larger modulus would let one key burn a second of processor time for each request.
+const MIN_EXPONENT = 65537n;
+const MAX_EXPONENT = 2n ** 32n;
+
+/** Checks that a key is RSA, of 2,048 to 8,192 bits, with an odd exponent from 65,537 to 2^32; throws UnusableKeyError. */
+export function checkRsaKey(key: KeyObject): KeyObject {
+  if (key.asymmetricKeyType !== 'rsa')
+    throw new UnusableKeyError('wrong_key_type', 'The key is not an RSA key.');
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  if (modulusLength < MIN_BITS || modulusLength > MAX_BITS) {
+    throw new UnusableKeyError(
+      'weak_key',
+      `The key has ${modulusLength} bits; ${MIN_BITS} to ${MAX_BITS} are accepted.`,
+    );
+  }
+  if (publicExponent < MIN_EXPONENT || publicExponent > MAX_EXPONENT || publicExponent % 2n === 0n) {
+    throw new UnusableKeyError(
+      'weak_key',
+      'The public exponent of the key must be odd, and from 65537 to 2^32.',
+    );
+  }
+  return key;
+}
+
+const MAX_LENGTH = 16_384;
+// One block from the first character on, lines in between, and only white space after it.
+const ONE_BLOCK = /^-----BEGIN ((?:RSA )?PUBLIC KEY)-----\r?\n([A-Za-z0-9+/=\r\n]+)\r?\n-----END \1-----\s*$/;
+
+/**
+ * Reads a public key as the MAuth service hands it out: one PEM block, SPKI (`PUBLIC KEY`) or PKCS#1
+ * (`RSA PUBLIC KEY`). The label is checked first, because `createPublicKey` also takes private keys and certificates.
+ *
+ * @throws UnusableKeyError with code `malformed_key`, `wrong_key_type` or `weak_key`
+ *
+ * @example
+ * const key = readPublicKey('-----BEGIN PUBLIC KEY-----\nMIIB…\n-----END PUBLIC KEY-----\n');
+ */
+export function readPublicKey(pem: string): KeyObject {
+  const block = typeof pem === 'string' && pem.length <= MAX_LENGTH ? ONE_BLOCK.exec(pem) : null;
+  if (!block) {
+    throw new UnusableKeyError(
+      'malformed_key',
+      'The public key must be exactly one PEM block, "PUBLIC KEY" or "RSA PUBLIC KEY".',
+    );
+  }
+  return checkRsaKey(parse(pem));
+}
+
+/** The same checks for a key that is parsed already; throws UnusableKeyError. */
+export function checkPublicKey(key: KeyObject): KeyObject {
+  if (key.type !== 'public') throw new UnusableKeyError('wrong_key_type', 'The key is not a public key.');
+  return checkRsaKey(key);
+}
+
+function parse(pem: string): KeyObject {
+  try {
+    return createPublicKey({ key: pem, format: 'pem' });
+  } catch {
+    // OpenSSL's message would say nothing more, and could quote what it read.
+    throw new UnusableKeyError('malformed_key', 'The public key cannot be read.');
+  }
+}
 
 // Header, anything between, footer of the same label; white space in it is put right below.
 const BLOCK = /^-----BEGIN ((?:RSA )?PRIVATE KEY)-----([A-Za-z0-9+/=\s]+)-----END \1-----$/;

@@ -1,5 +1,36 @@
+import { type MAuthFailure, type MAuthResult } from '../authentication/result.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type MAuthInboundFailure } from './inbound-failure.js';
+import { type RequestPair } from './request-pair.js';
+
+/** Why the body of a request could not be taken; the status is the answer's. */
+export type MAuthBodyFailureCode =
+  /** 413: larger than `body.maxHeldBytes` or the route's `maxBodyBytes`. */
+  | 'body_too_large'
+  /** 503: `body.maxHeldBytesTotal` of the process is used up, and this body had no room, or stalled and made room. */
+  | 'body_budget_full'
+  /** 408: did not arrive within `body.timeoutMs`. */
+  | 'body_timeout'
+  /** 400: the caller went away, or its message was cut short, or went on behind its announced length. */
+  | 'body_aborted';
+
+export interface MAuthBodyFailure {
+  readonly authentic: false;
+  readonly status: 400 | 408 | 413 | 503;
+  readonly code: MAuthBodyFailureCode;
+}
+
+/** What became of authenticating one incoming request. */
+export type InboundOutcome = MAuthResult | MAuthBodyFailure;
+
+/** The request is authentic, but its app is not among those that the handler is for. */
+export interface MAuthAppNotAllowed {
+  readonly authentic: true;
+  readonly status: 403;
+  readonly code: 'app_not_allowed';
+}
+
+/** Why a request is refused; for the log and for `toException` of the guard, never for the caller. */
+export type MAuthInboundFailure = MAuthFailure | MAuthBodyFailure | MAuthAppNotAllowed;
 
 /** What a refused caller gets. */
 export interface Answer {
@@ -70,4 +101,20 @@ function answer(status: number, body: Answer['body'], headers: Answer['headers']
 
 function because(text: string) {
   return Object.freeze({ errors: Object.freeze({ mauth: Object.freeze([text]) }) });
+}
+
+/** Answers beneath the framework, which has not seen the request yet or waits for a body that does not come. */
+export function sendAnswer(exchange: RequestPair, { status, headers, body }: Answer): void {
+  const { response } = exchange;
+  if (response.headersSent || response.destroyed) return;
+  const content = Buffer.from(JSON.stringify(body));
+  response.statusCode = status;
+  // Express sets it before anything of the application runs that could take it away.
+  response.removeHeader('x-powered-by');
+  for (const [name, value] of Object.entries({ ...exchange.pendingHeaders(), ...headers })) {
+    if (value !== undefined) response.setHeader(name, value);
+  }
+  response.setHeader('content-type', 'application/json; charset=utf-8');
+  response.setHeader('content-length', content.length);
+  response.end(content);
 }

@@ -1,9 +1,9 @@
-import type * as KnownIdentity from '../../lib/authentication/known-identity.js';
+import type * as KnownIdentity from '../../lib/authentication/identity.js';
 
 function loadCopy(): typeof KnownIdentity {
   let copy!: typeof KnownIdentity;
   jest.isolateModules(() => {
-    copy = jest.requireActual('../../lib/authentication/known-identity.js');
+    copy = jest.requireActual('../../lib/authentication/identity.js');
   });
   return copy;
 }
@@ -32,7 +32,7 @@ describe('Who signed a message', () => {
 
   it('is nobody where room was made and nothing was verified', () => {
     const message = {};
-    one.expectIdentity(message);
+    one.reserveIdentity(message);
     expect(other.knownIdentity(message)).toBeUndefined();
   });
 });

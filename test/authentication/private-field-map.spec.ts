@@ -1,8 +1,8 @@
-import { objectNotes } from '../../lib/authentication/object-notes.js';
+import { privateFieldMap } from '../../lib/authentication/private-field-map.js';
 
 describe('Notes on objects', () => {
   it('are found on the object itself, and by nobody else', () => {
-    const [mine, others] = [objectNotes<object, string>(), objectNotes<object, string>()];
+    const [mine, others] = [privateFieldMap<object, string>(), privateFieldMap<object, string>()];
     const key = {};
     mine.set(key, 'noted');
     expect(mine.get(key)).toBe('noted');
@@ -14,7 +14,7 @@ describe('Notes on objects', () => {
   it.each([[undefined], [null], ['text'], [1], [true], [Symbol('any')], [() => undefined]])(
     'are not on %p, and asking is no error',
     (key) => {
-      expect(objectNotes<object, string>().get(key as never)).toBeUndefined();
+      expect(privateFieldMap<object, string>().get(key as never)).toBeUndefined();
     },
   );
 });

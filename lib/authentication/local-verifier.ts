@@ -1,0 +1,75 @@
+import { type KeyObject } from 'node:crypto';
+import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { type PublicKeys } from '../service/public-key-source.js';
+import { isPromise, type MaybePromise } from './maybe-promise.js';
+import { type LogObserver } from './observer.js';
+import { type PresentedSignature, type PresentedSignatures } from './presented-signatures.js';
+import { inauthentic, undecided, type MAuthFailure, type MAuthUndecidedCode } from './result.js';
+import { type Verdict, type Verifier } from './verification.js';
+
+/** Verifies here, with the app's public key. A body that comes in chunks is hashed as it arrives and never kept. */
+export class LocalVerifier implements Verifier {
+  readonly #appUuid: string;
+  #key: KeyObject | undefined;
+
+  /** @param keys undefined where keys cannot be found */
+  constructor(
+    private readonly keys: PublicKeys | undefined,
+    private readonly signatures: PresentedSignatures,
+    private readonly observer: LogObserver,
+  ) {
+    this.#appUuid = signatures.appUuid?.toLowerCase() ?? '';
+  }
+
+  update(chunk: Uint8Array, isWhole?: boolean): void {
+    this.signatures.first?.update(chunk, isWhole);
+    this.signatures.second?.update(chunk, isWhole);
+  }
+
+  prepare(): MaybePromise<MAuthFailure | undefined> {
+    if (!this.keys) return undecided('not_configured');
+    try {
+      const key = this.keys.find(this.#appUuid);
+      if (isPromise(key)) return key.then((found) => this.#use(found), notFound);
+      return this.#use(key);
+    } catch (error) {
+      return notFound(error);
+    }
+  }
+
+  verify(body?: Uint8Array): MaybePromise<Verdict> {
+    if (!this.#key) throw new Error('conclude() comes after prepare() has found a key.');
+    return this.#verify(this.#key, body) ?? this.#verifyWithNewerKey(this.#key, body);
+  }
+
+  #use(key: KeyObject | undefined): MAuthFailure | undefined {
+    this.#key = key;
+    return key ? undefined : inauthentic('unknown_app');
+  }
+
+  /** The signature does not match, but the app may have a new key. */
+  async #verifyWithNewerKey(used: KeyObject, body?: Uint8Array): Promise<Verdict> {
+    const newer = await this.keys?.findNewer(this.#appUuid, used).catch(() => undefined);
+    return (newer && this.#verify(newer, body)) ?? this.signatures.failure;
+  }
+
+  #verify(key: KeyObject, body?: Uint8Array): PresentedSignature | undefined {
+    const { first, second } = this.signatures;
+    return this.#try(first, key, body) ?? this.#try(second, key, body);
+  }
+
+  #try(signature: PresentedSignature | undefined, key: KeyObject, body?: Uint8Array) {
+    if (!signature) return undefined;
+    // V1 behind a V2 that did not hold is an attempt of its own.
+    const { version, appUuid } = signature;
+    if (version !== this.signatures.version) this.observer.attempted(version, appUuid);
+    if (!signature.isMadeWith(key, body)) return undefined;
+    this.keys?.noteVerified(this.#appUuid);
+    return signature;
+  }
+}
+
+function notFound(error: unknown): MAuthFailure {
+  const known = error instanceof MAuthUnableToAuthenticateError;
+  return undecided(known ? (error.code as MAuthUndecidedCode) : 'key_lookup_failed');
+}
