@@ -2,7 +2,7 @@ import './nest/packages.js';
 export * from './core.js';
 export { type MAuthAppNotAllowed, type MAuthInboundFailure } from './http/refusals.js';
 export { type MAuthBodyFailure, type MAuthBodyFailureCode } from './http/refusals.js';
-export { type RequiresMAuthOptions } from './nest/access-metadata.js';
+export { type RequiresMAuthOptions } from './nest/access-policy.js';
 export {
   AppUuid,
   MAuthCaller,

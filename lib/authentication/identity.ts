@@ -17,11 +17,15 @@ export class Identity implements MAuthIdentity {
 }
 
 /** Room for who signed a message. */
-class IdentitySlot {
+export class IdentitySlot {
   identity?: MAuthIdentity;
 
   /** @param logger of the application that the message came to */
   constructor(public logger?: MAuthLogger) {}
+
+  fill({ appUuid, protocolVersion }: MAuthIdentity): void {
+    this.identity = Object.freeze(new Identity(appUuid, protocolVersion));
+  }
 }
 
 // By a global name: the CommonJS and the ES module copy of this package must find each other's identities.
@@ -41,8 +45,8 @@ export function loggerFor(message: object): MAuthLogger | undefined {
 }
 
 /** Notes who signed the message; only this package can. */
-export function rememberIdentity(message: object, { appUuid, protocolVersion }: MAuthIdentity): void {
-  reserveIdentity(message).identity = Object.freeze(new Identity(appUuid, protocolVersion));
+export function rememberIdentity(message: object, identity: MAuthIdentity): void {
+  reserveIdentity(message).fill(identity);
 }
 
 /** Makes room for who signed the message, unless there is some: that costs least while the object is new. */

@@ -1,7 +1,7 @@
-import { type KeyObject } from 'node:crypto';
+import { KeyObject } from 'node:crypto';
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { type PublicKeys } from '../service/public-key-source.js';
-import { isPromise, type MaybePromise } from './maybe-promise.js';
+import { type MaybePromise } from './maybe-promise.js';
 import { type LogObserver } from './observer.js';
 import { type PresentedSignature, type PresentedSignatures } from './presented-signatures.js';
 import { inauthentic, undecided, type MAuthFailure, type MAuthUndecidedCode } from './result.js';
@@ -30,8 +30,8 @@ export class LocalVerifier implements Verifier {
     if (!this.keys) return undecided('not_configured');
     try {
       const key = this.keys.find(this.#appUuid);
-      if (isPromise(key)) return key.then((found) => this.#use(found), notFound);
-      return this.#use(key);
+      if (key === undefined || key instanceof KeyObject) return this.#use(key);
+      return key.then((found) => this.#use(found), notFound);
     } catch (error) {
       return notFound(error);
     }
@@ -39,7 +39,7 @@ export class LocalVerifier implements Verifier {
 
   verify(body?: Uint8Array): MaybePromise<Verdict> {
     if (!this.#key) throw new Error('conclude() comes after prepare() has found a key.');
-    return this.#verify(this.#key, body) ?? this.#verifyWithNewerKey(this.#key, body);
+    return this.#verifyWith(this.#key, body) ?? this.#verifyWithNewerKey(this.#key, body);
   }
 
   #use(key: KeyObject | undefined): MAuthFailure | undefined {
@@ -50,22 +50,21 @@ export class LocalVerifier implements Verifier {
   /** The signature does not match, but the app may have a new key. */
   async #verifyWithNewerKey(used: KeyObject, body?: Uint8Array): Promise<Verdict> {
     const newer = await this.keys?.findNewer(this.#appUuid, used).catch(() => undefined);
-    return (newer && this.#verify(newer, body)) ?? this.signatures.failure;
+    return (newer && this.#verifyWith(newer, body)) ?? this.signatures.failure;
   }
 
-  #verify(key: KeyObject, body?: Uint8Array): PresentedSignature | undefined {
-    const { first, second } = this.signatures;
-    return this.#try(first, key, body) ?? this.#try(second, key, body);
-  }
-
-  #try(signature: PresentedSignature | undefined, key: KeyObject, body?: Uint8Array) {
-    if (!signature) return undefined;
-    // V1 behind a V2 that did not hold is an attempt of its own.
-    const { version, appUuid } = signature;
-    if (version !== this.signatures.version) this.observer.attempted(version, appUuid);
-    if (!signature.isMadeWith(key, body)) return undefined;
-    this.keys?.noteVerified(this.#appUuid);
-    return signature;
+  #verifyWith(key: KeyObject, body?: Uint8Array): PresentedSignature | undefined {
+    const { first, second, version: presented } = this.signatures;
+    for (const signature of [first, second]) {
+      if (!signature) continue;
+      const { version, appUuid } = signature;
+      // V1 behind a V2 that did not hold is an attempt of its own.
+      if (version !== presented) this.observer.attempted(version, appUuid);
+      if (!signature.isMadeWith(key, body)) continue;
+      this.keys?.noteVerified(this.#appUuid);
+      return signature;
+    }
+    return undefined;
   }
 }
 

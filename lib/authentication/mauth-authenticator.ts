@@ -4,8 +4,7 @@ import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type MAuthHeaderFields } from '../protocol/headers.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
-import { isMethod, RequestLine, splitTarget } from '../protocol/request-target.js';
-import { isStatus, StatusLine } from '../protocol/string-to-sign.js';
+import { isStatus, readRequestLine, StatusLine, type RequestLine } from '../protocol/string-to-sign.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
 import { LocalVerifier } from './local-verifier.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
@@ -159,9 +158,8 @@ function isAssembled(options: MAuthOptions | AuthenticatorParts): options is Aut
 const AMBIGUOUS = inauthentic('ambiguous_path');
 
 function requestLine(method: string, url: string | Uint8Array): RequestLine | undefined {
-  if (!isMethod(method) || !(typeof url === 'string' || url instanceof Uint8Array)) return undefined;
-  const target = splitTarget(bytesOfWireText(url));
-  return target && new RequestLine(method, target);
+  const isUrl = typeof url === 'string' || url instanceof Uint8Array;
+  return isUrl ? readRequestLine(method, bytesOfWireText(url)) : undefined;
 }
 
 /** "No bytes seen" is not "no body": what the headers announce must be there. */

@@ -1,6 +1,6 @@
 import { escapedByte } from '../protocol/percent-encoding.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type RequestTarget } from '../protocol/request-target.js';
+import { type RequestLine } from '../protocol/string-to-sign.js';
 
 const ESCAPES = /%(2e|2f|5c|00)/gi;
 const DECODED: Readonly<Record<string, string>> = { '2e': '.', '2f': '/', '5c': '\\', '00': '\0' };
@@ -35,7 +35,7 @@ export function isAmbiguousTarget(target: string): boolean {
 }
 
 /** The same for a target that was split already. */
-export function isAmbiguous({ path, query }: RequestTarget): boolean {
+export function isAmbiguous({ path, query }: Pick<RequestLine, 'path' | 'query'>): boolean {
   return isAmbiguousPath(path) || isAmbiguousQuery(query);
 }
 

@@ -1,6 +1,6 @@
 import { timingSafeEqual, type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
-import { toBytes, type ByteString } from '../protocol/byte-string.js';
+import { type ByteString } from '../protocol/byte-string.js';
 import { canonicalQuery } from '../protocol/canonical-target.js';
 import {
   isTime,
@@ -11,9 +11,8 @@ import {
   type MAuthVersion,
 } from '../protocol/headers.js';
 import { dialectQueries } from '../protocol/query-dialects.js';
-import { RequestLine } from '../protocol/request-target.js';
-import { digestSignedV2, verifyV1Digest } from '../protocol/signature.js';
 import {
+  RequestLine,
   sha512,
   v1Closing,
   v1Opening,
@@ -22,6 +21,7 @@ import {
   v2TextBeforeQuery,
   type MessageHead,
 } from '../protocol/string-to-sign.js';
+import { digestSignedV2, verifyV1Digest } from '../protocol/signature.js';
 import { inauthentic, type MAuthFailure } from './result.js';
 
 /**
@@ -62,7 +62,7 @@ export class PresentedSignature {
 
   #isOverThisMessage(signed: Uint8Array, body?: Uint8Array): boolean {
     const start = v2TextBeforeQuery(this.head, this.#digestOf(body), this.appUuid, this.time);
-    const isSigned = (query: ByteString) => timingSafeEqual(signed, sha512(toBytes(start + query)));
+    const isSigned = (query: ByteString) => timingSafeEqual(signed, sha512(start + query));
     if (!(this.head instanceof RequestLine)) return isSigned('');
     const { query } = this.head;
     const canonical = canonicalQuery(query);
@@ -119,8 +119,8 @@ export function readSignatures(
   rules: HeaderRules,
 ): PresentedSignatures {
   const picked = pickHeaders(headers);
-  const v1 = readSignature(1, picked.v1, head, rules);
-  const v2 = readSignature(2, picked.v2, head, rules);
+  const v1 = picked.v1.authentication === undefined ? undefined : readSignature(1, picked.v1, head, rules);
+  const v2 = picked.v2.authentication === undefined ? undefined : readSignature(2, picked.v2, head, rules);
   if (!v2) {
     if (!v1) return UNSIGNED;
     if (rules.v2OnlyAuthenticate) return new PresentedSignatures(inauthentic('missing_v2'), 1, v1.appUuid);
@@ -150,11 +150,10 @@ class ReadPair {
 
 function readSignature(
   version: MAuthVersion,
-  { authentication, time }: HeaderPair,
+  { authentication = '', time }: HeaderPair,
   head: MessageHead | undefined,
   rules: TimeRules,
-): ReadPair | undefined {
-  if (authentication === undefined) return undefined;
+): ReadPair {
   const { appUuid, signature } = readAuthentication(version, authentication);
   if (!appUuid || !signature) return new ReadPair(inauthentic('malformed_headers'), appUuid);
   if (!isTime(time)) return new ReadPair(inauthentic('malformed_time'), appUuid);

@@ -1,6 +1,6 @@
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { textOfBytes } from '../protocol/byte-string.js';
-import { type RequestLine } from '../protocol/request-target.js';
+import { type RequestLine } from '../protocol/string-to-sign.js';
 import { type AuthenticationTicket, type AuthenticationTickets } from '../service/authentication-tickets.js';
 import { type LogObserver } from './observer.js';
 import { type PresentedSignature, type PresentedSignatures } from './presented-signatures.js';

@@ -41,20 +41,12 @@ export class Verification {
     /** Undefined when method or target are such as cannot be signed. */
     private readonly head: MessageHead | undefined,
     readonly signatures: PresentedSignatures,
-    private readonly verifier: Verifier,
+    /** Gets the bytes of the body as they come; they must stay as they are until `conclude` has settled. */
+    readonly verifier: Verifier,
     /** Undefined when the message may come as often as it likes. */
     private readonly replays?: ReplayProtection,
   ) {
     this.rejected = signatures.first ? undefined : signatures.failure;
-  }
-
-  /**
-   * The next bytes of the body, in order. They must stay as they are until `conclude` has settled.
-   *
-   * @param isWhole these are all bytes of the body
-   */
-  update(chunk: Uint8Array, isWhole?: boolean): void {
-    this.verifier.update(chunk, isWhole);
   }
 
   /**
@@ -71,8 +63,9 @@ export class Verification {
       return this.refuse(inauthentic('ambiguous_path'));
     }
     const failure = this.verifier.prepare();
+    if (!failure) return undefined;
     if (isPromise(failure)) return failure.then((late) => late && this.refuse(late));
-    return failure && this.refuse(failure);
+    return this.refuse(failure);
   }
 
   /**
@@ -82,7 +75,9 @@ export class Verification {
    */
   conclude(body?: Uint8Array): MaybePromise<MAuthResult> {
     const verdict = this.verifier.verify(body);
-    return isPromise(verdict) ? verdict.then((late) => this.#onlyOnce(late)) : this.#onlyOnce(verdict);
+    if (verdict instanceof PresentedSignature) return this.#acceptOnce(verdict);
+    if (isPromise(verdict)) return verdict.then((late) => this.#decide(late));
+    return this.refuse(verdict);
   }
 
   /** Instead of `prepare`, where the bytes of the body are lost: neither "authentic" nor "no body" can be said. */
@@ -104,16 +99,19 @@ export class Verification {
     return failure;
   }
 
-  /** Only what was verified is remembered, so that others cannot use up the room for it. */
-  #onlyOnce(verdict: Verdict): MaybePromise<MAuthResult> {
-    if (!(verdict instanceof PresentedSignature)) return this.refuse(verdict);
-    if (!this.replays) return this.#accept(verdict);
-    const replayed = this.replays.check(verdict.signature);
-    if (isPromise(replayed)) return replayed.then((late) => this.#acceptOnce(verdict, late));
-    return this.#acceptOnce(verdict, replayed);
+  #decide(verdict: Verdict): MaybePromise<MAuthResult> {
+    return verdict instanceof PresentedSignature ? this.#acceptOnce(verdict) : this.refuse(verdict);
   }
 
-  #acceptOnce(signature: PresentedSignature, failure: MAuthFailure | undefined): MAuthResult {
+  /** Only what was verified is remembered, so that others cannot use up the room for it. */
+  #acceptOnce(signature: PresentedSignature): MaybePromise<MAuthResult> {
+    if (!this.replays) return this.#accept(signature);
+    const replayed = this.replays.check(signature.signature);
+    if (isPromise(replayed)) return replayed.then((late) => this.#acceptFirst(signature, late));
+    return this.#acceptFirst(signature, replayed);
+  }
+
+  #acceptFirst(signature: PresentedSignature, failure: MAuthFailure | undefined): MAuthResult {
     if (failure) return this.refuse(failure);
     // A copy whose body came slowly may be so late that its original has been forgotten since its head was read.
     const isLate = !isTimely(signature.time, this.context.settings);

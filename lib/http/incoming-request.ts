@@ -1,5 +1,5 @@
 import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
-import { rememberIdentity, reserveIdentity } from '../authentication/identity.js';
+import { reserveIdentity, type IdentitySlot } from '../authentication/identity.js';
 import { type MAuthAuthenticator, type RequestHead } from '../authentication/mauth-authenticator.js';
 import { isPromise, type MaybePromise } from '../authentication/maybe-promise.js';
 import { requestSubject } from '../authentication/observer.js';
@@ -16,7 +16,14 @@ import {
   type MAuthInboundFailure,
 } from './refusals.js';
 import { RequestBodyTap, unreadBody, type BodyTapOptions } from './request-body-tap.js';
-import { comesOffTheWire, hasNoBody, isSigned, RequestPair } from './request-pair.js';
+import {
+  comesOffTheWire,
+  contentLength,
+  hasNoBody,
+  isSigned,
+  originalTarget,
+  RequestPair,
+} from './request-pair.js';
 
 /** What all requests of one server have in common. */
 export interface RequestContext {
@@ -29,18 +36,31 @@ export interface RequestContext {
 
 type Failure = MAuthFailure | MAuthBodyFailure;
 
+/** A step of verification that was begun and has to be waited for; one of the three. */
+interface PendingStep {
+  /** Of finding the key. */
+  readonly failure?: Promise<MAuthFailure | undefined>;
+  /** Of waiting for the body. */
+  readonly bodyFailure?: Promise<Failure | undefined>;
+  /** Of verifying the signature. */
+  readonly outcome?: Promise<InboundOutcome>;
+  readonly maxBodyBytes?: number | undefined;
+}
+
 const TOO_LARGE: MAuthBodyFailure = Object.freeze({ authentic: false, status: 413, code: 'body_too_large' });
 const TIMED_OUT: MAuthBodyFailure = Object.freeze({ authentic: false, status: 408, code: 'body_timeout' });
 const NO_TARGETS: readonly string[] = [];
 
 /** One request that has come in, from its first byte until it is authenticated or refused. */
 export class IncomingRequest extends RequestPair implements RequestHead {
+  readonly method: string;
   /** Path and query on the wire. */
   readonly originalTarget: string;
   /** Path and query that the signature covers: others where a proxy has rewritten them. */
   url: string;
   /** A route has the request: handlers and guards see to its body. */
   isRouted = false;
+  #identitySlot: IdentitySlot | undefined;
   #verification: Verification | undefined;
   /** Undefined when the request has no body, or its body will not be looked at. */
   #body: RequestBodyTap | undefined;
@@ -55,12 +75,9 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     private readonly context: RequestContext,
   ) {
     super(request, response);
-    this.originalTarget = reader.originalTarget(request);
+    this.method = request.method ?? '';
+    this.originalTarget = originalTarget(request);
     this.url = this.originalTarget;
-  }
-
-  get method(): string {
-    return this.request.method ?? '';
   }
 
   get headers(): IncomingHttpHeaders {
@@ -75,7 +92,7 @@ export class IncomingRequest extends RequestPair implements RequestHead {
   /** Whether any MAuth authentication header came, even a malformed one. */
   get hasMAuthHeaders(): boolean {
     // Headers may be removed from a request on its way, but a signed request stays one.
-    return this.presentedVersion !== undefined || isSigned(this.request);
+    return this.presentedVersion !== undefined || isSigned(this.request.headers);
   }
 
   /** The request in a few words, fit for a log line. */
@@ -102,13 +119,18 @@ export class IncomingRequest extends RequestPair implements RequestHead {
   /** Reads headers and time, once. From now on the body is watched, unless the request is known to fail. */
   begin(): Verification {
     if (this.#verification) return this.#verification;
-    const { settings, authenticator } = this.context;
-    reserveIdentity(this.request, settings.logger);
+    const { settings, authenticator, bodies } = this.context;
+    this.#identitySlot = reserveIdentity(this.request, settings.logger);
     if (settings.requestTarget) this.url = signedTarget(settings, this.request);
-    this.#verification = authenticator.beginRequest(this, settings.pathPolicy);
+    const verification = authenticator.beginRequest(this, settings.pathPolicy);
+    this.#verification = verification;
     // Nothing is hashed, held or timed for a request that is known to fail.
-    if (!this.#verification.rejected && !hasNoBody(this.request)) this.#watchBody(this.#verification);
-    return this.#verification;
+    const announced = contentLength(this.request);
+    if (verification.rejected || hasNoBody(this.request, announced)) return verification;
+    const unread = unreadBody(this.request);
+    this.#isBodyLost = unread === undefined;
+    if (unread) this.#body = new RequestBodyTap(this, announced, unread, verification.verifier, bodies);
+    return verification;
   }
 
   /**
@@ -133,16 +155,9 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     sendAnswer(this, this.context.answerTo(failure));
   }
 
-  #watchBody(verification: Verification): void {
-    const unread = unreadBody(this.request);
-    this.#isBodyLost = unread === undefined;
-    if (unread) this.#body = new RequestBodyTap(this, unread, verification, this.context.bodies);
-  }
-
   #authenticateOnce(maxBodyBytes?: number): MaybePromise<InboundOutcome> {
     try {
-      const outcome = this.#verify(this.begin(), maxBodyBytes);
-      return isPromise(outcome) ? outcome.catch((error: Error) => this.#failed(error)) : outcome;
+      return this.#verify(this.#verification ?? this.begin(), maxBodyBytes);
     } catch (error) {
       return this.#failed(error as Error);
     }
@@ -151,36 +166,36 @@ export class IncomingRequest extends RequestPair implements RequestHead {
   /** Without a promise where the key and the whole body are there. */
   #verify(verification: Verification, maxBodyBytes?: number): MaybePromise<InboundOutcome> {
     const failure = this.#prepare(verification);
-    if (isPromise(failure)) return this.#verifyLater(verification, failure, maxBodyBytes);
+    if (failure && isPromise(failure)) return this.#verifyLater(verification, { failure, maxBodyBytes });
     const bodyFailure = failure ? undefined : this.#holdBody(verification, maxBodyBytes);
-    if (isPromise(bodyFailure)) return this.#concludeLater(verification, bodyFailure);
+    if (bodyFailure && isPromise(bodyFailure)) return this.#verifyLater(verification, { bodyFailure });
     const outcome = failure ?? bodyFailure ?? this.#conclude(verification);
-    if (isPromise(outcome)) return outcome.then((late) => this.#settle(verification, late));
+    if (isPromise(outcome)) return this.#verifyLater(verification, { outcome });
     return this.#settle(verification, outcome);
   }
 
-  async #verifyLater(
-    verification: Verification,
-    pending: Promise<MAuthFailure | undefined>,
-    maxBodyBytes?: number,
-  ): Promise<InboundOutcome> {
-    const failure = await pending;
-    if (failure) return this.#settle(verification, failure);
-    return this.#concludeLater(verification, this.#holdBody(verification, maxBodyBytes));
-  }
-
-  async #concludeLater(
-    verification: Verification,
-    pending: MaybePromise<Failure | undefined>,
-  ): Promise<InboundOutcome> {
-    const failure = await pending;
-    return this.#settle(verification, failure ?? (await this.#conclude(verification)));
+  /** The same where something has to be waited for: goes on behind the step that is given. */
+  async #verifyLater(verification: Verification, pending: PendingStep): Promise<InboundOutcome> {
+    try {
+      const { outcome, bodyFailure, maxBodyBytes } = pending;
+      if (outcome) return this.#settle(verification, await outcome);
+      const failure =
+        (await pending.failure) ?? (await (bodyFailure ?? this.#holdBody(verification, maxBodyBytes)));
+      return this.#settle(verification, failure ?? (await this.#conclude(verification)));
+    } catch (error) {
+      return this.#failed(error as Error);
+    }
   }
 
   #prepare(verification: Verification): MaybePromise<MAuthFailure | undefined> {
-    const { request, originalTarget, url } = this;
+    const { request, url } = this;
     const isStrict = this.context.settings.pathPolicy === 'strict';
-    if (isStrict && !verification.rejected && comesOffTheWire(request) && isReadAsLatin1(originalTarget)) {
+    if (
+      isStrict &&
+      !verification.rejected &&
+      isReadAsLatin1(this.originalTarget) &&
+      comesOffTheWire(request)
+    ) {
       return verification.refuse(inauthentic('ambiguous_path'));
     }
     const routed = this.reader.routedTargets(request);
@@ -191,8 +206,9 @@ export class IncomingRequest extends RequestPair implements RequestHead {
   #holdBody(verification: Verification, maxBodyBytes?: number): MaybePromise<Failure | undefined> {
     if (this.#isBodyLost) return this.#bodyLost(verification);
     const failure = this.#body?.hold(maxBodyBytes);
+    if (!failure) return undefined;
     if (isPromise(failure)) return failure.then((late) => late && this.#refuse(verification, late));
-    return failure && this.#refuse(verification, failure);
+    return this.#refuse(verification, failure);
   }
 
   #conclude(verification: Verification): MaybePromise<InboundOutcome> {
@@ -205,7 +221,7 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     const lost = outcome.authentic ? this.#body?.failure : undefined;
     const settled = lost ? this.#refuse(verification, lost) : outcome;
     if (settled.authentic) {
-      rememberIdentity(this.request, settled);
+      this.#identitySlot?.fill(settled);
       this.#body?.release();
     } else this.#body?.discard();
     return settled;

@@ -11,16 +11,16 @@ import { type TargetReader } from './platform.js';
 import { answerFor, type InboundOutcome } from './refusals.js';
 import { isSigned, nodeRequest } from './request-pair.js';
 
-/** Bounds that a route sets for itself. */
+/** Bounds that a route sets for itself; its properties are its own. */
 export interface RouteLimits {
   /** Largest body, in bytes, instead of `body.maxHeldBytes`, and also where the platform has parsed the body. */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes: number | undefined;
 }
 
 /** What a server adds to its requests. */
 export interface IncomingRequestsOptions extends Partial<Pick<RequestContext, 'answerTo'>> {
   /** A request has just come in, and nothing has answered it yet. */
-  readonly onArrival?: (request: IncomingRequest) => void;
+  readonly onArrival?: ((request: IncomingRequest) => void) | undefined;
   /** Where to look for a request that did not come in here. */
   readonly findElsewhere?: (request: unknown) => IncomingRequest | undefined;
 }
@@ -68,7 +68,7 @@ export class IncomingRequests {
     if (isRouted) incoming.isRouted = true;
     if (known) return known;
     this.#requests.set(request, incoming);
-    if (isSigned(request)) incoming.begin();
+    if (isSigned(request.headers)) incoming.begin();
     this.#options.onArrival?.(incoming);
     return incoming;
   }
@@ -79,7 +79,10 @@ export class IncomingRequests {
    * @param request Express's, Fastify's or Node's
    */
   find(request: unknown): IncomingRequest | undefined {
-    return this.findHere(request) ?? this.#options.findElsewhere?.(request);
+    const { findElsewhere } = this.#options;
+    // Most of them are Node's own.
+    const known = this.#requests.get(request as IncomingMessage);
+    return known ?? this.findHere(request) ?? findElsewhere?.(request);
   }
 
   /**
@@ -97,9 +100,9 @@ export class IncomingRequests {
    *
    * @param request Express's, Fastify's or Node's
    */
-  authenticate(request: unknown, limits: RouteLimits = {}): MaybePromise<InboundOutcome> {
+  authenticate(request: unknown, limits?: RouteLimits): MaybePromise<InboundOutcome> {
     const incoming = this.find(request);
-    if (incoming) return incoming.authenticate(ownProperty(limits, 'maxBodyBytes'));
+    if (incoming) return incoming.authenticate(limits?.maxBodyBytes);
     this.#context.settings.logger.error(
       'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
     );
@@ -112,6 +115,6 @@ export class IncomingRequests {
    * @param request Express's, Fastify's or Node's
    */
   hasMAuthHeaders(request: unknown): boolean {
-    return this.find(request)?.hasMAuthHeaders ?? isSigned(nodeRequest(request) ?? {});
+    return this.find(request)?.hasMAuthHeaders ?? isSigned(ownProperty(nodeRequest(request), 'headers'));
   }
 }

@@ -19,8 +19,6 @@ export interface RequestHooks {
 
 /** What servers write down about a request, each in its own way. */
 export interface TargetReader {
-  /** Path and query as the caller sent them, as far as this can be told from the request. */
-  originalTarget(request: IncomingMessage): string;
   /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
   /** Whether a route has the request now: body parsers are done with it, or nobody called them. */

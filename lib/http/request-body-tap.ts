@@ -3,7 +3,7 @@ import { type MaybePromise } from '../authentication/maybe-promise.js';
 import { BodyReplay, type Push } from './body-replay.js';
 import { AwaitedBodies, type AwaitedBody, HeldBytes, type HeldBytesBudget } from './held-bytes.js';
 import { type MAuthBodyFailure } from './refusals.js';
-import { contentLength, isGone, type RequestPair } from './request-pair.js';
+import { type RequestPair } from './request-pair.js';
 
 /** Gets the bytes on the wire, in order; all of them once `flush()` has returned. */
 export interface BodyReader {
@@ -44,11 +44,14 @@ export interface UnreadBody {
  */
 export function unreadBody(request: IncomingMessage): UnreadBody | undefined {
   if (request.readableDidRead) return undefined;
-  if (request.readableLength === 0) return hasEnded(request) ? EMPTY : NOTHING_YET;
+  // No public property tells that the end has been pushed while bytes are still to be read.
+  const state = (request as unknown as { readonly _readableState: { readonly ended: boolean } })
+    ._readableState;
+  if (request.readableLength === 0) return state.ended ? EMPTY : NOTHING_YET;
   const chunks: Buffer[] = [];
   for (let chunk = read(request); chunk !== null; chunk = read(request)) chunks.push(chunk);
   // Reading may bring more, and the end: a body that another gate has held comes as the stream has room for it.
-  const ended = hasEnded(request);
+  const { ended } = state;
   for (const chunk of chunks.toReversed()) request.unshift(chunk);
   return { chunks, ended };
 }
@@ -58,11 +61,6 @@ const EMPTY: UnreadBody = Object.freeze({ chunks: [], ended: true });
 
 function read(request: IncomingMessage): Buffer | null {
   return request.read() as Buffer | null;
-}
-
-/** No public property tells that the end has been pushed while bytes are still to be read. */
-function hasEnded(request: IncomingMessage): boolean {
-  return (request as unknown as { _readableState: { ended: boolean } })._readableState.ended;
 }
 
 /** `observed`: seen and passed on. `held`: seen and kept back. `passed`: passed on unseen. `dropped`: passed to no reader. */
@@ -88,6 +86,7 @@ const SOON = Promise.resolve();
  */
 export class RequestBodyTap implements AwaitedBody {
   readonly #owner: BodyOwner;
+  readonly #announced: number;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #reader: BodyReader;
@@ -100,6 +99,8 @@ export class RequestBodyTap implements AwaitedBody {
   /** All bytes that were announced came at once. */
   #arrivedAtOnce = false;
   #isWatched = false;
+  /** Bytes of it count, and more are to come. */
+  #isAwaited = false;
   #isComplete = false;
   /** The stream had no room for the last bytes that came. */
   #isBackedUp = false;
@@ -114,10 +115,20 @@ export class RequestBodyTap implements AwaitedBody {
   #replay: BodyReplay | undefined;
   #resolve: ((failure: MAuthBodyFailure | undefined) => void) | undefined;
 
-  /** @param unread what came before this object, and is still in the stream */
-  constructor(owner: BodyOwner, unread: UnreadBody, reader: BodyReader, options: BodyTapOptions) {
+  /**
+   * @param announced bytes that the request announces; 0 when it announces nothing
+   * @param unread what came before this object, and is still in the stream
+   */
+  constructor(
+    owner: BodyOwner,
+    announced: number,
+    unread: UnreadBody,
+    reader: BodyReader,
+    options: BodyTapOptions,
+  ) {
     const { request, response } = owner;
     this.#owner = owner;
+    this.#announced = announced;
     this.#request = request;
     this.#response = response;
     this.#reader = reader;
@@ -171,14 +182,14 @@ export class RequestBodyTap implements AwaitedBody {
    * @param maxBytes largest body of this route, in bytes, also where the body has been parsed already
    */
   hold(maxBytes?: number): MaybePromise<MAuthBodyFailure | undefined> {
-    if (isGone(this.#response)) this.#fail(ABORTED);
+    if (this.#owner.isGone) this.#fail(ABORTED);
     if (this.#failure) return this.#failure;
     // What is still in the stream takes memory like what is held; what has been parsed is the parser's business.
     const isHeld = !this.#isComplete || !this.#request.readableDidRead;
     const { destroyed } = this.#request;
     if (isHeld && destroyed) this.#fail(ABORTED);
     this.#limit = maxBytes ?? (isHeld || this.#kept ? this.#limit : Infinity);
-    const expected = this.#isComplete ? 0 : contentLength(this.#request);
+    const expected = this.#isComplete ? 0 : this.#announced;
     if (Math.max(this.#received, expected) > this.#limit) this.#fail(TOO_LARGE);
     const buffered = destroyed ? 0 : this.#request.readableLength;
     if (this.#failure || (this.#isComplete && buffered === 0)) return this.#failure;
@@ -187,7 +198,7 @@ export class RequestBodyTap implements AwaitedBody {
       this.#kept ? undefined : (slab) => this.#reader.update(slab),
     );
     this.#watchUntilDone();
-    if (!this.#isComplete) AwaitedBodies.goesOn(this);
+    if (!this.#isComplete) this.#goesOn();
     if (!this.#held.reserve(buffered)) this.#fail(BUDGET_FULL);
     if (this.#isComplete || this.#failure) return this.#failure;
     return new Promise((resolve) => {
@@ -243,7 +254,7 @@ export class RequestBodyTap implements AwaitedBody {
     if (this.#isWatched) return;
     this.#isWatched = true;
     if (this.#request.destroyed) this.#closed();
-    if (isGone(this.#response)) this.#answered();
+    if (this.#owner.isGone) this.#answered();
     this.#request.on('close', () => this.#closed()).on('end', () => this.#freeHeld());
     // Serverless adapters tell no more than the first.
     for (const event of ['finish', 'close']) this.#response.on(event, () => this.#answered());
@@ -283,7 +294,7 @@ export class RequestBodyTap implements AwaitedBody {
     if (this.#failure || bytes.length === 0) return;
     if (!this.#kept) {
       const isFirst = this.#received === bytes.length;
-      this.#arrivedAtOnce = isFirst && bytes.length === contentLength(this.#request);
+      this.#arrivedAtOnce = isFirst && bytes.length === this.#announced;
       this.#reader.update(bytes, this.#arrivedAtOnce);
     } else if (this.#received > this.#limit) this.#fail(TOO_LARGE);
     else this.#append(this.#kept, bytes);
@@ -295,7 +306,7 @@ export class RequestBodyTap implements AwaitedBody {
   }
 
   #append(to: HeldBytes, bytes: Uint8Array): void {
-    AwaitedBodies.goesOn(this);
+    this.#goesOn();
     if (!to.append(bytes)) this.#fail(BUDGET_FULL);
   }
 
@@ -310,7 +321,7 @@ export class RequestBodyTap implements AwaitedBody {
   #complete(): void {
     this.#isComplete = true;
     clearTimeout(this.#timer);
-    AwaitedBodies.isOver(this);
+    if (this.#isAwaited) AwaitedBodies.isOver(this);
     this.#settle();
   }
 
@@ -383,8 +394,13 @@ export class RequestBodyTap implements AwaitedBody {
     });
   }
 
+  #goesOn(): void {
+    this.#isAwaited = true;
+    AwaitedBodies.goesOn(this);
+  }
+
   #free(): void {
-    AwaitedBodies.isOver(this);
+    if (this.#isAwaited) AwaitedBodies.isOver(this);
     this.#freeHeld();
     if (!this.#isLent) this.#kept?.free();
   }

@@ -1,4 +1,10 @@
-import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from 'node:http';
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from 'node:http';
+import { type Http2ServerResponse } from 'node:http2';
 import { Socket } from 'node:net';
 import { Readable, Stream } from 'node:stream';
 import { HEADERS } from '../protocol/headers.js';
@@ -15,6 +21,13 @@ export class RequestPair {
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
   ) {}
+
+  /** Whether the caller is gone. Responses of HTTP/2 tell by their stream alone. */
+  get isGone(): boolean {
+    if (this.request.httpVersionMajor < 2) return this.response.destroyed;
+    const { stream } = this.response as ServerResponse & Partial<Pick<Http2ServerResponse, 'stream'>>;
+    return this.response.destroyed || stream?.destroyed === true;
+  }
 
   /** Headers that the framework keeps apart until it answers itself, such as those of CORS. */
   pendingHeaders(): OutgoingHttpHeaders {
@@ -36,34 +49,32 @@ export function nodeResponse(response: unknown): ServerResponse | undefined {
 }
 
 /** Whether any authentication header is there, even a malformed one; a time alone is nothing. */
-export function isSigned(request: Partial<Pick<IncomingMessage, 'headers'>>): boolean {
-  const headers = ownProperty(request, 'headers');
+export function isSigned(headers: IncomingHttpHeaders | undefined): boolean {
   if (typeof headers !== 'object') return false;
-  return AUTHENTICATION_HEADERS.some((name) => Object.hasOwn(headers, name) && headers[name] !== undefined);
+  return (
+    (Object.hasOwn(headers, V2_HEADER) && headers[V2_HEADER] !== undefined) ||
+    (Object.hasOwn(headers, V1_HEADER) && headers[V1_HEADER] !== undefined)
+  );
 }
 
-const AUTHENTICATION_HEADERS = [HEADERS[2], HEADERS[1]].map(({ authentication }) =>
-  authentication.toLowerCase(),
-);
+const V1_HEADER = HEADERS[1].authentication.toLowerCase();
+const V2_HEADER = HEADERS[2].authentication.toLowerCase();
 
 /**
  * Whether it is certain that no body follows. In HTTP/1 a request without these headers has none (RFC 9112,
  * section 6.3); where the request did not come through a socket (serverless adapters, `inject` of tests), or came
  * through HTTP/2, headers prove nothing.
  */
-export function hasNoBody(request: IncomingMessage): boolean {
-  if (isHttp2(request)) return ownProperty(ownProperty(request, 'stream'), 'endAfterHeaders') === true;
+export function hasNoBody(request: IncomingMessage, announced: number): boolean {
+  if (request.httpVersionMajor >= 2)
+    return ownProperty(ownProperty(request, 'stream'), 'endAfterHeaders') === true;
   if (!(request.socket instanceof Socket)) return false;
-  return !Object.hasOwn(request.headers, 'transfer-encoding') && contentLength(request) === 0;
+  return !Object.hasOwn(request.headers, 'transfer-encoding') && announced === 0;
 }
 
 /** Whether a server of Node has read the request; serverless adapters and `inject` of tests make theirs of text. */
 export function comesOffTheWire(request: IncomingMessage): boolean {
-  return isHttp2(request) || request.socket instanceof Socket;
-}
-
-function isHttp2(request: IncomingMessage): boolean {
-  return request.httpVersionMajor >= 2;
+  return request.httpVersionMajor >= 2 || request.socket instanceof Socket;
 }
 
 /** What the request announces, in bytes; 0 when it announces nothing. */
@@ -71,11 +82,6 @@ export function contentLength(request: IncomingMessage): number {
   return Object.hasOwn(request.headers, 'content-length')
     ? Number(request.headers['content-length'] ?? 0)
     : 0;
-}
-
-/** Whether there is nobody left to answer to. Responses of HTTP/2 tell by their stream alone. */
-export function isGone(response: ServerResponse): boolean {
-  return response.destroyed || ownProperty(ownProperty(response, 'stream'), 'destroyed') === true;
 }
 
 /**
@@ -88,8 +94,9 @@ export type MountedRequest = IncomingMessage & { readonly originalUrl?: string }
  * Path and query as they were sent; empty, which no signature covers, when that cannot be told.
  */
 export function originalTarget(request: MountedRequest): string {
-  const original: unknown = ownProperty(request, 'originalUrl');
-  if (original === undefined) return ownProperty(request, 'url') ?? '';
+  if (!Object.hasOwn(request, 'originalUrl')) return request.url ?? '';
+  const original: unknown = request.originalUrl;
+  if (original === undefined) return request.url ?? '';
   // Where there is one already they leave it, also one of `Object.prototype`, which they write on the request.
   const isInherited = original === (Object.prototype as Partial<MountedRequest>).originalUrl;
   return typeof original === 'string' && !isInherited ? original : '';

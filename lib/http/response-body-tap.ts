@@ -1,6 +1,6 @@
 import { type ServerResponse } from 'node:http';
 import { HeldBytes, type HeldBytesBudget } from './held-bytes.js';
-import { isGone, type RequestPair } from './request-pair.js';
+import { type RequestPair } from './request-pair.js';
 import {
   bytesOf,
   type Callback,
@@ -61,7 +61,7 @@ const MAUTH_NAMES = Object.values(HEADERS).flatMap(({ authentication, time }) =>
  * application gave them.
  */
 export class ResponseBodyTap {
-  readonly #exchange: RequestPair;
+  readonly #pair: RequestPair;
   readonly #options: ResponseBodyTapOptions;
   readonly #node: Readonly<Record<MethodName, Method>>;
   /** As the caller sent it, which is what Node goes by; an application may write another one to the request. */
@@ -85,11 +85,11 @@ export class ResponseBodyTap {
   }
 
   /** @throws nothing; to be made before anything else changes the methods of the response */
-  constructor(exchange: RequestPair, options: ResponseBodyTapOptions) {
-    this.#exchange = exchange;
+  constructor(pair: RequestPair, options: ResponseBodyTapOptions) {
+    this.#pair = pair;
     this.#options = options;
-    this.#method = exchange.request.method;
-    const response = exchange.response as unknown as Record<MethodName, Method>;
+    this.#method = pair.request.method;
+    const response = pair.response as unknown as Record<MethodName, Method>;
     this.#node = Object.fromEntries(METHODS.map((name) => [name, response[name]])) as Record<
       MethodName,
       Method
@@ -105,7 +105,7 @@ export class ResponseBodyTap {
   #writeHead(args: unknown[]): unknown {
     if (this.#flow === 'passed' || !this.#isHeld()) return this.#pass('writeHead', args);
     if (this.#head) throw headersSent();
-    const { request, response } = this.#exchange;
+    const { request, response } = this.#pair;
     // HTTP/2 has no such text, and Node warns of whoever asks for it.
     const head = readHead(args, request.httpVersionMajor < 2 ? response.statusMessage : undefined);
     if (!head) return this.#pass('writeHead', args);
@@ -138,7 +138,7 @@ export class ResponseBodyTap {
     const [chunk, encoding, callback] = endArguments(args);
     if (this.#flow === 'passed' || (chunk && !isChunk(chunk)) || !this.#isHeld())
       return this.#pass('end', args);
-    const { response } = this.#exchange;
+    const { response } = this.#pair;
     if (this.#flow === 'ended') {
       refuse(callback, 'ERR_STREAM_ALREADY_FINISHED', 'Cannot call end after a stream was finished');
       return response;
@@ -172,8 +172,8 @@ export class ResponseBodyTap {
   #isHeld(): boolean {
     if (this.#flow !== 'open') return true;
     if (this.#head ?? this.#held) return true;
-    const { response } = this.#exchange;
-    if (response.headersSent || isGone(response) || !this.#options.isWanted()) {
+    const { response } = this.#pair;
+    if (response.headersSent || this.#pair.isGone || !this.#options.isWanted()) {
       this.#flow = 'passed';
       return false;
     }
@@ -183,7 +183,7 @@ export class ResponseBodyTap {
 
   /** As Node does: through `writeHead` of whoever has wrapped it, so that their headers are in the head. */
   #implicitHead(): void {
-    const { response } = this.#exchange;
+    const { response } = this.#pair;
     this.#isImplicit = true;
     try {
       response.writeHead(response.statusCode);
@@ -193,7 +193,7 @@ export class ResponseBodyTap {
   }
 
   #fixHead(head: ResponseHead): void {
-    const { response } = this.#exchange;
+    const { response } = this.#pair;
     this.#head = head;
     const refusal = {
       value: () => {
@@ -223,7 +223,7 @@ export class ResponseBodyTap {
   }
 
   #unsignable({ status }: ResponseHead): UnsignedReason | undefined {
-    const { response } = this.#exchange;
+    const { response } = this.#pair;
     if (/^text\/event-stream\b/i.test(String(response.getHeader('content-type') ?? '')))
       return 'event_stream';
     if (response.hasHeader('trailer')) return 'trailers';
@@ -261,7 +261,7 @@ export class ResponseBodyTap {
   }
 
   async #conclude(last: Buffer, callback: Callback | undefined, restoreEnd: () => void): Promise<void> {
-    const { response } = this.#exchange;
+    const { response } = this.#pair;
     try {
       const status = this.#head?.status ?? 0;
       const body = this.#hasNoBody() ? NOTHING : Buffer.concat([...(this.#held?.pieces() ?? []), last]);
@@ -287,7 +287,7 @@ export class ResponseBodyTap {
 
   /** Gives Node the head with these headers, and what was written so far. */
   #release(signature: Record<string, string>): void {
-    const { response } = this.#exchange;
+    const { response } = this.#pair;
     this.#flow = 'passed';
     this.#restore();
     // Those of another signature, of an upstream say, would present these bytes as signed.
@@ -301,14 +301,14 @@ export class ResponseBodyTap {
     // Node writes an implicit head by this name; those who wrap `writeHead` have been called once already.
     if (isExplicit) write();
     else Object.defineProperty(response, '_implicitHeader', { value: write, configurable: true });
-    if (this.#isWritten && !this.#hasNoBody() && !isGone(response)) {
+    if (this.#isWritten && !this.#hasNoBody() && !this.#pair.isGone) {
       this.#node.write.call(response, Buffer.concat(this.#held?.pieces() ?? []));
     }
     this.#held?.free();
   }
 
   #pass(name: MethodName, args: unknown[]): unknown {
-    return this.#node[name].call(this.#exchange.response, ...args);
+    return this.#node[name].call(this.#pair.response, ...args);
   }
 }
 

@@ -13,7 +13,7 @@ import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
 import { bytesOfText } from '../protocol/byte-string.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
-import { originForm } from '../protocol/request-target.js';
+import { originForm } from '../protocol/string-to-sign.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
 import { eventRequest, routedPath } from './event-request.js';

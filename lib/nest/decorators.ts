@@ -7,9 +7,8 @@ import { MAuthConfigurationError } from '../config/errors.js';
 import { getMAuthIdentity } from '../http/identity.js';
 import { originalTarget, nodeRequest } from '../http/request-pair.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
-import { addAccess, recordGuard, recordSigning, type RequiresMAuthOptions } from './access-metadata.js';
+import { addAccess, recordGuard, recordSigning, type RequiresMAuthOptions } from './access-policy.js';
 import { graphqlRequests } from './graphql-requests.js';
-import { httpRequest } from './http-request.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
 import { MAuthGuard } from './mauth.guard.js';
 
@@ -154,14 +153,14 @@ const callerParameter: (wanted: WantedOfCaller) => ParameterDecorator = createPa
 
 function identityIn(context: ExecutionContext): MAuthIdentity | undefined {
   // One request, and no list: this is done for each.
-  if (context.getType<string>() === 'http') return getMAuthIdentity(httpRequest(context));
+  if (context.getType<string>() === 'http') return getMAuthIdentity(context.getArgByIndex<unknown>(0));
   return requestsOf(context).map(getMAuthIdentity).find(Boolean);
 }
 
 function requestsOf(context: ExecutionContext): unknown[] {
   switch (context.getType<string>()) {
     case 'http':
-      return [httpRequest(context)];
+      return [context.getArgByIndex<unknown>(0)];
     case 'graphql':
       return graphqlRequests(context);
     default:

@@ -2,9 +2,7 @@ import { type CanActivate, type ExecutionContext, type FactoryProvider, type Pro
 import { APP_GUARD } from '@nestjs/core';
 import { nodeRequest } from '../http/request-pair.js';
 import { type ResponseSigning } from '../http/response-signing.js';
-import { handlerOf, isGuarded, isSignResponse } from './access-metadata.js';
-import { HandlerCache, type AccessPolicies } from './access-policy.js';
-import { httpRequest } from './http-request.js';
+import { handlerOf, isGuarded, isSignResponse, HandlerCache, type AccessPolicies } from './access-policy.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAuthGuard } from './mauth.guard.js';
 import { laterProvided } from './message-protection.js';
@@ -56,7 +54,7 @@ class ExemptRouteGuard implements CanActivate {
   canActivate(context: ExecutionContext): Verdict {
     const isExempt =
       context.getType<string>() === 'http' &&
-      this.#authenticator.isExempt(handlerOf(context), httpRequest(context));
+      this.#authenticator.isExempt(handlerOf(context), context.getArgByIndex<unknown>(0));
     return isExempt || this.#guard.canActivate(context);
   }
 }
@@ -74,8 +72,8 @@ class SignResponseGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType<string>() === 'http' && this.#isSigned.of(handlerOf(context))) {
-      this.#responses.signAlways(nodeRequest(httpRequest(context)));
+    if (context.getType<string>() === 'http' && this.#isSigned.at(context)) {
+      this.#responses.signAlways(nodeRequest(context.getArgByIndex<unknown>(0)));
     }
     return true;
   }

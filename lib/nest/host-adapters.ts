@@ -3,7 +3,7 @@ import { type HttpAdapterHost } from '@nestjs/core';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 /** Whose hooks stand in one HTTP adapter: they stay there, and ask each time for whom. */
-class Installation<Owner, Installed> {
+export class Installation<Owner, Installed> {
   installed?: Installed;
 
   constructor(public owner: Owner) {}
@@ -40,13 +40,13 @@ export class HostAdapters<Owner, Installed> {
   /**
    * Makes the owner serve the adapter from now on.
    *
-   * @param install puts hooks into the adapter that ask for its present owner; called once for each adapter
+   * @param install puts hooks into the adapter that ask the installation for its present owner; called once for each adapter
    * @returns what was installed, now or for another owner
    */
   take(
     adapter: HttpServer,
     owner: Owner,
-    install: (present: () => Owner) => Installed,
+    install: (installation: Pick<Installation<Owner, Installed>, 'owner'>) => Installed,
   ): Installed | undefined {
     const known = this.#installations.get(adapter);
     if (known) {
@@ -55,7 +55,7 @@ export class HostAdapters<Owner, Installed> {
     }
     const installation = new Installation<Owner, Installed>(owner);
     this.#installations.set(adapter, installation);
-    installation.installed = install(() => installation.owner);
+    installation.installed = install(installation);
     return installation.installed;
   }
 }

@@ -5,13 +5,12 @@ import { LogObserver, printable } from '../authentication/observer.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type HandlerPlace } from './access-metadata.js';
-import { accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
+import { type HandlerPlace, accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
 import { answerFor, type Answer, type MAuthInboundFailure } from '../http/refusals.js';
 import { type ApplicationGuard } from './application-guard.js';
 import { Gate, type ExemptPaths } from '../http/gate.js';
 import { answerOf } from './exception-answer.js';
-import { type RequestPair } from '../http/request-pair.js';
+import { originalTarget, type RequestPair } from '../http/request-pair.js';
 import { ExpressPlatform } from './platforms/express.platform.js';
 import { FastifyPlatform } from './platforms/fastify.platform.js';
 import { reportEarlierLayers } from './earlier-layers.js';
@@ -51,7 +50,8 @@ export class InboundAuthenticator {
   readonly #exempt: ExemptPaths;
   readonly #openRoutes = new OpenRoutes();
   readonly #adapters: Adapters;
-  #applicationGuard: ApplicationGuard | undefined;
+  /** The guard that the application has in place of `MAuthGuard`, if there is one. */
+  applicationGuard: ApplicationGuard | undefined;
   #routes: readonly RegisteredRoute[] | undefined;
   #installationError: Error | undefined;
 
@@ -66,7 +66,7 @@ export class InboundAuthenticator {
     this.observer = new LogObserver(settings);
     const answerTo = (failure: MAuthInboundFailure) => this.#answerTo(failure);
     this.requests = new IncomingRequests(settings, authenticator, {
-      onArrival: (incoming) => responses?.watch(incoming),
+      onArrival: responses?.watch.bind(responses),
       answerTo,
       findElsewhere: (request) => this.#ownerOf(request)?.requests.findHere(request),
     });
@@ -105,17 +105,12 @@ export class InboundAuthenticator {
     return this.#gate.allows(pair, target);
   }
 
-  /** The guard that the application has in place of `MAuthGuard`, if there is one. */
-  get applicationGuard(): ApplicationGuard | undefined {
-    return this.#applicationGuard;
-  }
-
   /**
    * Makes `MAuthGuard` at decorators leave decisions to the guard of the application, and lets that guard choose the
    * answers to what is refused in front of all handlers.
    */
   useGuard(guard: ApplicationGuard): void {
-    this.#applicationGuard = guard;
+    this.applicationGuard = guard;
   }
 
   /** The routes that were registered with the HTTP adapter; undefined where there is none. */
@@ -146,7 +141,7 @@ export class InboundAuthenticator {
 
   #answerTo(failure: MAuthInboundFailure): Answer {
     const standard = answerFor(failure, this.#settings);
-    const guard = this.#applicationGuard;
+    const guard = this.applicationGuard;
     if (!guard || !ownProperty(guard, 'toException')) return standard;
     try {
       return answerOf(exceptionOf(guard, failure), standard.headers);
@@ -175,13 +170,18 @@ export class InboundAuthenticator {
   /** What throws while an adapter is announced is beyond the reach of the application: it is told when it starts. */
   #serve(adapter: HttpServer): void {
     try {
-      this.#routes = this.#adapters.take(adapter, this, (present) => this.#install(adapter, present));
+      this.#routes = this.#adapters.take(adapter, this, (installation) =>
+        this.#install(adapter, installation),
+      );
     } catch (error) {
       this.#installationError = error as Error;
     }
   }
 
-  #install(adapter: HttpServer, present: () => InboundAuthenticator): readonly RegisteredRoute[] {
+  #install(
+    adapter: HttpServer,
+    installation: { readonly owner: InboundAuthenticator },
+  ): readonly RegisteredRoute[] {
     const routes = recordRoutes(adapter);
     const platform = platformOf(adapter);
     if (!platform) {
@@ -193,13 +193,13 @@ export class InboundAuthenticator {
       : undefined;
     platform.install({
       arrive: (request, response, isRouted) => {
-        present().requests.receive(platform, request, response, isRouted);
-        watch?.begin(request, response, platform.originalTarget(request));
+        installation.owner.requests.receive(platform, request, response, isRouted);
+        watch?.begin(request, response, originalTarget(request));
       },
       allow: this.#standsInFront
         ? (pair) => {
             watch?.reachedGate(pair.request);
-            return present().#admitsInFront(pair, platform.routedTarget(pair.request));
+            return installation.owner.#admitsInFront(pair, platform.routedTarget(pair.request));
           }
         : undefined,
     });

@@ -12,13 +12,11 @@ import { isPromise, type MaybePromise } from '../authentication/maybe-promise.js
 import { type MAuthIdentity } from '../authentication/identity.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { handlerOf } from './access-metadata.js';
 import { type AccessPolicy } from './access-policy.js';
 import { answerFor, type MAuthInboundFailure, type InboundOutcome } from '../http/refusals.js';
 import { mauthGuard, type ApplicationGuard } from './application-guard.js';
 import { nodeResponse } from '../http/request-pair.js';
 import { graphqlRequests } from './graphql-requests.js';
-import { httpRequest } from './http-request.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './tokens.js';
 import {
@@ -63,7 +61,7 @@ export class MAuthGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const applicationGuard = this.#applicationGuard();
     if (applicationGuard) return applicationGuard.canActivate(context) as boolean | Promise<boolean>;
-    const policy = this.authenticator.policies.of(handlerOf(context));
+    const policy = this.authenticator.policies.at(context);
     if (policy.access === 'public') return true;
     const request = this.getRequest(context);
     const { requests } = this.authenticator;
@@ -113,7 +111,7 @@ export class MAuthGuard implements CanActivate {
    */
   protected getRequest(context: ExecutionContext): unknown {
     const type = context.getType<string>();
-    if (type === 'http') return httpRequest(context);
+    if (type === 'http') return context.getArgByIndex<unknown>(0); // `switchToHttp()` adds three functions to the context each time.
     const request =
       type === 'graphql' &&
       graphqlRequests(context).find((found) => this.authenticator.requests.find(found) !== undefined);

@@ -13,7 +13,7 @@ import {
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { of, throwError, type Observable } from 'rxjs';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
-import { type AnyClass } from './access-metadata.js';
+import { type AnyClass } from './access-policy.js';
 import { MAuthUnsupportedContextException } from './mauth.exceptions.js';
 import { isClass, type NestCore } from './nest-core.js';
 import { MAUTH_MESSAGE_GUARD, MAUTH_NEST, MAUTH_PROTECT } from './tokens.js';

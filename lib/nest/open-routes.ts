@@ -1,8 +1,7 @@
 import { type IncomingMessage } from 'node:http';
 import { isAmbiguousTarget, pathOf } from '../authentication/path-policy.js';
 import { MAuthConfigurationError } from '../config/errors.js';
-import { type HandlerPlace } from './access-metadata.js';
-import { type AccessPolicies, type AccessPolicy } from './access-policy.js';
+import { type HandlerPlace, type AccessPolicies, type AccessPolicy } from './access-policy.js';
 import { type ExemptPaths } from '../http/gate.js';
 import { isSigned } from '../http/request-pair.js';
 import { type MappedRoute, type RouteMap } from './route-map.js';
@@ -33,7 +32,7 @@ export class OpenRoutes {
     const { method = '' } = request;
     // Both routers answer HEAD by the handler for GET.
     const found = [methods.get(method), methods.get('ALL'), method === 'HEAD' && methods.get('GET')];
-    return found.includes('public') || (found.includes('optional') && !isSigned(request));
+    return found.includes('public') || (found.includes('optional') && !isSigned(request.headers));
   }
 
   /** Exempt paths that are routes of the handler, if no decorator protects it. */

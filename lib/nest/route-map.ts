@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { Inject, Injectable, RequestMethod, type HttpServer } from '@nestjs/common';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
 import { ownProperty } from '../protocol/own-properties.js';
-import { type AnyClass, type HandlerPlace } from './access-metadata.js';
+import { type AnyClass, type HandlerPlace } from './access-policy.js';
 import { type NestCore } from './nest-core.js';
 import { MAUTH_NEST } from './tokens.js';
 

@@ -4,8 +4,14 @@ import { ApplicationConfig, type DiscoveryService, MetadataScanner, type ModuleR
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type ResponseSigning } from '../http/response-signing.js';
-import { isGuarded, isSignResponse, type AnyClass, type HandlerPlace } from './access-metadata.js';
-import { type AccessPolicies, type AccessPolicy } from './access-policy.js';
+import {
+  isGuarded,
+  isSignResponse,
+  type AnyClass,
+  type HandlerPlace,
+  type AccessPolicies,
+  type AccessPolicy,
+} from './access-policy.js';
 import { isMAuthGuardSubclass, type ApplicationGuard } from './application-guard.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAuthGuard } from './mauth.guard.js';

@@ -7,7 +7,7 @@ const LOWER_CASE_ESCAPE = /%[a-f0-9]{2}/g;
 
 /** The path of a V2 string to sign: dot segments removed, then slashes squeezed, then percent escapes in upper case. */
 export function normalizePath(path: ByteString): ByteString {
-  const undotted = removeDotSegments(path);
+  const undotted = path.includes('/.') ? removeDotSegments(path) : path;
   const squeezed = undotted.includes('//') ? undotted.replace(SLASHES, '/') : undotted;
   return squeezed.includes('%')
     ? squeezed.replace(LOWER_CASE_ESCAPE, (escape) => escape.toUpperCase())
@@ -16,7 +16,6 @@ export function normalizePath(path: ByteString): ByteString {
 
 /** RFC 3986, section 5.2.4, for a path that starts with `/`; only literal dots count, `%2e` is no dot. */
 function removeDotSegments(path: ByteString): ByteString {
-  if (!path.includes('/.')) return path;
   const kept: string[] = [];
   const segments = path.slice(1).split('/');
   const last = segments.pop();

@@ -74,9 +74,9 @@ export function pickHeaders(headers: MAuthHeaderFields): MAuthHeaders {
   const picked = new MAuthHeaders();
   forEachField(headers, LENGTHS, (name, value) => {
     const place = PLACES.get(name.toLowerCase());
-    const text = place && oneLine(value);
-    if (text === undefined) return;
-    const [version, part] = place as readonly [keyof MAuthHeaders, keyof HeaderPair];
+    const text = typeof value === 'string' ? value : oneLine(value);
+    if (!place || text === undefined) return;
+    const [version, part] = place;
     const pair = picked[version];
     const before = pair[part];
     pair[part] = before === undefined ? text : `${before}, ${text}`;
@@ -115,7 +115,6 @@ export function forEachField(
 
 /** Several lines become one as Node joins them; no header that MAuth accepts looks like that. */
 function oneLine(value: unknown): string | undefined {
-  if (typeof value === 'string') return value;
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
   return Array.isArray(value) && value.every((line) => typeof line === 'string') ? value.join(', ') : '';
 }

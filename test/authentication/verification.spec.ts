@@ -101,7 +101,7 @@ describe('The look-up of a key', () => {
     const { authenticator } = authenticatorOf({});
     const verification = authenticator.beginRequest({ ...REQUEST, headers });
     expect(verification.prepare()).toBeUndefined();
-    verification.update(Buffer.from(REQUEST.body));
+    verification.verifier.update(Buffer.from(REQUEST.body));
     expect(verification.conclude()).toEqual(accepted(alice, 2));
   });
 });
@@ -157,7 +157,7 @@ describe('A body that arrives in chunks', () => {
     const chunk = Buffer.alloc(2);
     for (const part of ['ab', 'cd', 'ef']) {
       chunk.write(part); // the chunk is reused
-      verification.update(chunk);
+      verification.verifier.update(chunk);
     }
     expect(await verification.prepare()).toBeUndefined();
     expect(await verification.conclude()).toEqual(accepted(alice, version));
@@ -168,7 +168,7 @@ describe('A body that arrives in chunks', () => {
     const verdictOf = async (body: string, ...chunks: string[]) => {
       const signed = signedHeaders(version, alice, { body });
       const verification = authenticator.beginRequest({ ...REQUEST, headers: signed });
-      for (const chunk of chunks) verification.update(Buffer.from(chunk), true);
+      for (const chunk of chunks) verification.verifier.update(Buffer.from(chunk), true);
       expect(await verification.prepare()).toBeUndefined();
       return verification.conclude();
     };
@@ -182,7 +182,7 @@ describe('A body that arrives in chunks', () => {
     const { authenticator } = authenticatorOf({});
     const verification = authenticator.beginRequest({ ...REQUEST, url: '*', headers });
     expect(verification.rejected).toEqual(refused('malformed_request'));
-    verification.update(Buffer.from('x'));
+    verification.verifier.update(Buffer.from('x'));
     expect(await verification.prepare()).toEqual(refused('malformed_request'));
   });
 
@@ -291,7 +291,7 @@ describe('In remote mode', () => {
   ])('it is not asked about malformed %s', async (_, change, code) => {
     const { authenticator, asked, log } = remote(() => true);
     const verification = authenticator.beginRequest({ ...REQUEST, headers, ...change });
-    verification.update(Buffer.from('x'));
+    verification.verifier.update(Buffer.from('x'));
     expect(await verification.prepare()).toEqual(refused(code));
     expect(asked).toStrictEqual([]);
     expect(log.lines.at(-1)).toContain(`(${code})`);
@@ -301,7 +301,7 @@ describe('In remote mode', () => {
     const { authenticator, bodies } = remote(() => true);
     const verification = authenticator.beginRequest({ ...REQUEST, headers });
     const chunks = [Buffer.from('ab'), Buffer.from('cd')];
-    for (const chunk of chunks) verification.update(chunk);
+    for (const chunk of chunks) verification.verifier.update(chunk);
     expect(await verification.prepare()).toBeUndefined();
     await verification.conclude();
     expect(bodies).toHaveLength(1);

@@ -76,10 +76,6 @@ export class FastifyHooks implements TargetReader {
     return false;
   }
 
-  originalTarget(request: MountedRequest): string {
-    return originalTarget(request);
-  }
-
   routedTarget(request: IncomingMessage): string {
     return ownProperty(request, 'url') ?? '';
   }

@@ -20,7 +20,6 @@ export interface MAuthGateMiddleware {
 }
 
 const READER: TargetReader = {
-  originalTarget,
   routedTargets: (request) => [originalTarget(request), ownProperty(request, 'url') ?? ''],
   isRouted: () => false, // Nothing tells.
 };

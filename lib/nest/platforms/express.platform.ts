@@ -36,20 +36,13 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   install(entry: RequestHooks): void {
-    this.#takeIn((request, response, next) => {
-      entry.arrive(request, response);
-      next();
-    });
+    this.#takeIn(entry);
     if (!entry.allow) return;
     const admit = entry.allow.bind(entry);
     this.#keepPlaceInFront();
     this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) =>
       passGate(admit(new RequestPair(request, response)), next, next),
     );
-  }
-
-  originalTarget(request: MountedRequest): string {
-    return originalTarget(request);
   }
 
   routedTarget(request: MountedRequest): string {
@@ -75,16 +68,21 @@ export class ExpressPlatform implements InboundPlatform {
    * Express gives each request another prototype, whereupon V8 knows nothing of its shape: from then on everything that
    * is looked at on the request has to be searched for, each time.
    */
-  #takeIn(middleware: Middleware): void {
+  #takeIn(entry: RequestHooks): void {
     const application = this.#application();
     const handle = ownProperty(application, 'handle');
     if (!handle) {
       // Something that only looks like Express.
-      this.#adapter.use(middleware);
+      this.#adapter.use((request: IncomingMessage, response: ServerResponse, next: Next) => {
+        entry.arrive(request, response);
+        next();
+      });
       return;
     }
-    application.handle = (request, response, next) =>
-      middleware(request, response, () => handle.call(application, request, response, next));
+    application.handle = (request, response, next) => {
+      entry.arrive(request, response);
+      handle.call(application, request, response, next);
+    };
   }
 
   #application(): ExpressApplication {
