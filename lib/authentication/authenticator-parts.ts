@@ -1,16 +1,15 @@
-import { type AuthenticationTicketClient } from '../service/authentication-ticket-client.js';
-import { type AuthenticationTickets } from '../service/authentication-tickets.js';
-import { createAuthenticationTickets } from '../service/create-authentication-tickets.js';
-import { createPublicKeys } from '../keys/create-public-keys.js';
-import { type MAuthKeyCache } from '../keys/mauth-key-cache.js';
-import { type PublicKeys } from '../service/public-key-source.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
+import { ConfiguredKeySource } from '../keys/configured-key-source.js';
+import { MAuthKeyCache } from '../keys/mauth-key-cache.js';
+import { AuthenticationTicketClient, type AuthenticationTickets } from '../service/authentication-tickets.js';
+import { type PublicKeys } from '../service/public-key-source.js';
+import { SecurityTokenClient } from '../service/security-token-client.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
 
-/** What an authenticator is made of, where somebody else has already made it. */
+/** What an authenticator is made of, where that has been made already. */
 export interface AuthenticatorParts {
   readonly settings: MAuthSettings;
   /** Undefined where nothing can be authenticated: every request is then undecided. */
@@ -43,4 +42,30 @@ export function partsFrom(settings: MAuthSettings, signer: MAuthSigner): OwnPart
       : 'MAuth option `mauthUrl` (environment: MAUTH_URL) or `findPublicKey` is required to authenticate; ' +
           'set one of them.',
   );
+}
+
+/**
+ * The cache of public keys that the settings ask for: in front of `findPublicKey` if there is one, else of the MAuth
+ * service, else none.
+ *
+ * @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed
+ */
+export function createPublicKeys(settings: MAuthSettings, signer: MAuthSigner): MAuthKeyCache | undefined {
+  const { findPublicKey, mauthUrl, service } = settings;
+  if (findPublicKey)
+    return new MAuthKeyCache(settings, new ConfiguredKeySource(findPublicKey, service.deadlineMs));
+  return mauthUrl ? new MAuthKeyCache(settings, new SecurityTokenClient(settings, signer)) : undefined;
+}
+
+/**
+ * What decides about requests in remote mode; undefined in local mode, and where there is no service to ask.
+ *
+ * @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed
+ */
+export function createAuthenticationTickets(
+  settings: MAuthSettings,
+  signer: MAuthSigner,
+): AuthenticationTicketClient | undefined {
+  const { mode, mauthUrl } = settings;
+  return mode === 'remote' && mauthUrl ? new AuthenticationTicketClient(settings, signer) : undefined;
 }

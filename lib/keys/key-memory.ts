@@ -1,31 +1,90 @@
+import { type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type MAuthSettings } from '../config/options.js';
-import { refreshAge } from './key-lifetime.js';
-import { elapsedSince, moment } from '../service/moment.js';
-import { isNews, jitteredPause, lasts, type Pause } from '../service/cooldown.js';
-import { type DatedKey } from './shared-key-store.js';
+import { Cooldown, elapsedSince, type Moment } from '../service/cooldown.js';
+
+/** Also for `no-store`: without a floor, each request would ask the MAuth service. Milliseconds, as all below. */
+const FLOOR = 300_000;
+/** A key that was revoked must not go on for longer. */
+const CAP = 3_600_000;
+/** From this share of its lifetime on, a key that is in use is fetched again in the background. */
+const REFRESH_FROM = 0.8;
+/** Spread over this much of it, so that keys fetched together are not all fetched again together. */
+const REFRESH_SPREAD = 0.1;
+
+/** How long a key is good, from what its source says. */
+export function lifetimeOf(maxAgeSeconds = 0): number {
+  const lifetime = maxAgeSeconds * 1000;
+  return lifetime > FLOOR ? Math.min(lifetime, CAP) : FLOOR;
+}
+
+/** Whether this can have come from `lifetimeOf`. */
+export function isLifetime(lifetime: number): boolean {
+  return lifetime >= FLOOR && lifetime <= CAP;
+}
+
+/** At which age a key is due to be fetched again. */
+export function refreshAge(lifetime: number): number {
+  return lifetime * (REFRESH_FROM + REFRESH_SPREAD * Math.random());
+}
+
+/** A key with the time of the fetch that brought it, and for how long it was good then, in milliseconds. */
+export interface DatedKey {
+  readonly key: KeyObject;
+  readonly fetchedAt: Moment;
+  readonly lifetime: number;
+}
 
 /** A look-up that failed: until when the app is left alone, and the error to answer with meanwhile. */
 interface LookupFailure {
-  readonly pause: Pause;
+  readonly cooldown: Cooldown;
   readonly error: Error;
 }
 
 /** A key in memory, and what was learned about its app since. */
-export interface CachedKey extends DatedKey {
+export class KeyRecord implements DatedKey {
+  readonly key: KeyObject;
+  readonly fetchedAt: Moment;
+  readonly lifetime: number;
   /** From which age on it is fetched again in the background. */
   readonly refreshAge: number;
   /** Of the last look-up. */
   failure: LookupFailure | undefined;
   /** A signature did not match, and a newer key was asked for. */
-  newerAsked: Pause | undefined;
+  newerAsked: Cooldown | undefined;
+
+  constructor({ key, fetchedAt, lifetime }: DatedKey, newerAsked?: Cooldown) {
+    this.key = key;
+    this.fetchedAt = fetchedAt;
+    this.lifetime = lifetime;
+    this.refreshAge = refreshAge(lifetime);
+    this.newerAsked = newerAsked;
+  }
 }
 
 /** An app without a key: there is no such app, or (with an error) the look-up failed. */
-export interface Absence {
-  readonly pause: Pause;
-  readonly error: Error | undefined;
+export class AbsenceRecord {
+  constructor(
+    readonly cooldown: Cooldown,
+    readonly error?: Error,
+  ) {}
 }
+
+/** What is known of one app. */
+export type AppRecord = KeyRecord | AbsenceRecord;
+
+/**
+ * What a record means now:
+ *
+ * - `fresh`: the key is good;
+ * - `due`: the key is good, and it is time to fetch it again, so that it is replaced before it expires;
+ * - `stale`: the key is past its lifetime, and may serve where the source cannot tell;
+ * - `expired`: not even that;
+ * - `absent`: there is no such app;
+ * - `failing`: there is no key, and the last look-up failed a moment ago;
+ * - `unknown`: nothing that counts any more.
+ */
+export type RecordState = 'fresh' | 'due' | 'stale' | 'expired' | 'absent' | 'failing' | 'unknown';
 
 /** Of `keys.maxEntries`, the share that stays for keys which have verified nothing yet. */
 const SHARE_OF_UNVERIFIED = 0.1;
@@ -33,17 +92,17 @@ const SHARE_OF_UNVERIFIED = 0.1;
 /** Made-up apps end up among the absences and only there, so they push out nothing but each other. */
 const MAX_ABSENCES = 10_000;
 
-/** What is known of apps, and for how long it counts. Asks nobody. */
+/** What is known of apps, and for how long it counts. It asks no source. */
 export class KeyMemory {
   readonly #settings: Pick<MAuthSettings, 'now' | 'keys'>;
   /** Keys that have verified a signature, and those of apps that the options name. */
-  readonly #verified: LRUCache<string, CachedKey>;
+  readonly #verified: LRUCache<string, KeyRecord>;
   /**
-   * All others. Anybody can name the UUIDs of registered apps and sign with junk, so these keys push out each other
+   * All others. Any caller can name the UUIDs of registered apps and sign with junk, so these keys push out each other
    * and none of the verified ones.
    */
-  readonly #unverified: LRUCache<string, CachedKey>;
-  readonly #absences = new LRUCache<string, Absence>({ max: MAX_ABSENCES });
+  readonly #unverified: LRUCache<string, KeyRecord>;
+  readonly #absences = new LRUCache<string, AbsenceRecord>({ max: MAX_ABSENCES });
 
   constructor(settings: Pick<MAuthSettings, 'now' | 'keys'>) {
     this.#settings = settings;
@@ -66,13 +125,28 @@ export class KeyMemory {
     return this.#verified.has(appUuid);
   }
 
-  /** The key, also one past its lifetime; keeps it from being the next to make room. */
-  use(appUuid: string): CachedKey | undefined {
-    return this.#verified.get(appUuid) ?? this.#unverified.get(appUuid);
+  /** What is known of the app; keeps a key from being the next to make room. */
+  use(appUuid: string): AppRecord | undefined {
+    return this.#verified.get(appUuid) ?? this.#unverified.get(appUuid) ?? this.#absences.get(appUuid);
   }
 
-  peek(appUuid: string): CachedKey | undefined {
+  /** The key of the app, also one past its lifetime. */
+  peek(appUuid: string): KeyRecord | undefined {
     return this.#verified.peek(appUuid) ?? this.#unverified.peek(appUuid);
+  }
+
+  /** What a record means now. Written so that a clock that answers NaN makes every key expired. */
+  stateOf(record: AppRecord | undefined): RecordState {
+    if (!record) return 'unknown';
+    if (record instanceof AbsenceRecord) {
+      if (!record.cooldown.lasts) return 'unknown';
+      return record.error ? 'failing' : 'absent';
+    }
+    const { refreshAge, lifetime } = record;
+    const age = elapsedSince(record.fetchedAt, this.#settings.now);
+    if (age < refreshAge) return 'fresh';
+    if (age < lifetime) return 'due';
+    return age < lifetime + this.#settings.keys.staleIfErrorSeconds * 1000 ? 'stale' : 'expired';
   }
 
   /** A key of the app has verified a signature. */
@@ -85,49 +159,12 @@ export class KeyMemory {
     this.#makeRoom();
   }
 
-  /** The absence of the app, for as long as it counts. */
-  absence(appUuid: string): Absence | undefined {
-    const absence = this.#absences.get(appUuid);
-    return absence && this.lasts(absence.pause) ? absence : undefined;
-  }
-
-  lasts(pause: Pause | undefined): boolean {
-    return lasts(pause, this.#settings.now);
-  }
-
-  isGood(key: DatedKey): boolean {
-    return this.#age(key) < key.lifetime;
-  }
-
-  /** Whether it is time to fetch the key again, so that it is replaced before it expires. */
-  isDue(key: Pick<CachedKey, 'fetchedAt' | 'lifetime' | 'refreshAge'>): boolean {
-    // Written so that a clock that answers NaN makes every key due, and none good.
-    return !(this.#age(key) < key.refreshAge);
-  }
-
-  /** Whether a key past its lifetime may serve, if the source cannot tell. */
-  mayServeStale(key: DatedKey): boolean {
-    const staleMs = this.#settings.keys.staleIfErrorSeconds * 1000;
-    return staleMs > 0 && this.#age(key) < key.lifetime + staleMs;
-  }
-
-  /** Whether the last look-up failed, and that is not long ago. */
-  hasJustFailed({ failure }: CachedKey): boolean {
-    return isNews(failure?.pause, this.#settings.now);
-  }
-
   /** @param isNamed by the options */
-  admit(appUuid: string, { key, fetchedAt, lifetime }: DatedKey, isNamed: boolean): CachedKey {
+  admit(appUuid: string, found: DatedKey, isNamed: boolean): KeyRecord {
     const before = this.peek(appUuid);
-    const admitted: CachedKey = {
-      // The same key stays the same object, so that whatever was derived from it stays good.
-      key: before?.key.equals(key) ? before.key : key,
-      fetchedAt,
-      lifetime,
-      refreshAge: refreshAge(lifetime),
-      failure: undefined,
-      newerAsked: before?.newerAsked,
-    };
+    // The same key stays the same object, so that whatever was derived from it stays good.
+    const key = before?.key.equals(found.key) ? before.key : found.key;
+    const admitted = new KeyRecord({ ...found, key }, before?.newerAsked);
     const keys = isNamed || this.isVerified(appUuid) ? this.#verified : this.#unverified;
     keys.set(appUuid, admitted);
     this.#makeRoom();
@@ -138,20 +175,19 @@ export class KeyMemory {
   /** There is no such app, or no longer. */
   noteAbsence(appUuid: string): void {
     this.#forgetKey(appUuid);
-    const span = this.#settings.keys.negativeSeconds * 1000;
-    this.#absences.set(appUuid, { pause: { since: moment(this.#settings.now), span }, error: undefined });
+    const { now, keys } = this.#settings;
+    this.#absences.set(appUuid, new AbsenceRecord(new Cooldown(now, keys.negativeSeconds * 1000)));
   }
 
   /** A look-up failed, so the app is left alone for a while. */
   noteFailure(appUuid: string, error: Error): void {
-    const failure = { pause: this.#cooldown(), error };
     const cached = this.peek(appUuid);
-    if (cached) cached.failure = failure;
-    else this.#absences.set(appUuid, failure);
+    if (cached) cached.failure = { cooldown: this.#cooldown(), error };
+    else this.#absences.set(appUuid, new AbsenceRecord(this.#cooldown(), error));
   }
 
   /** A newer key is asked for. */
-  noteNewerAsked(cached: CachedKey): void {
+  noteNewerAsked(cached: KeyRecord): void {
     cached.newerAsked = this.#cooldown();
   }
 
@@ -178,11 +214,7 @@ export class KeyMemory {
     while (this.#unverified.size > share) this.#unverified.pop();
   }
 
-  #age({ fetchedAt }: Pick<DatedKey, 'fetchedAt'>): number {
-    return elapsedSince(fetchedAt, this.#settings.now);
-  }
-
-  #cooldown(): Pause {
-    return jitteredPause(this.#settings.now, this.#settings.keys.cooldownSeconds * 1000);
+  #cooldown(): Cooldown {
+    return Cooldown.jittered(this.#settings.now, this.#settings.keys.cooldownSeconds * 1000);
   }
 }

@@ -1,12 +1,13 @@
 import { type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
-import { BoundedKeySource } from './bounded-key-source.js';
-import { NotAskedError } from '../service/bounded-service.js';
-import { refreshAge } from './key-lifetime.js';
-import { KeyMemory, type CachedKey } from './key-memory.js';
 import { type LookupKind } from '../service/priority-bulkhead.js';
-import { type PublicKeySource } from '../service/public-key-source.js';
-import { SharedKeyStore, type DatedKey } from './shared-key-store.js';
+import { BoundedService, NotAskedError } from '../service/bounded-service.js';
+import { moment } from '../service/cooldown.js';
+import { type KeyLookupFailureCode, type PublicKeySource } from '../service/public-key-source.js';
+import { type MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { ownProperty } from '../protocol/own-properties.js';
+import { KeyMemory, KeyRecord, lifetimeOf, type DatedKey, type RecordState } from './key-memory.js';
+import { SharedKeyStore } from './shared-key-store.js';
 
 /** What a cache of keys has done since it was made. */
 export interface MAuthKeyCacheStats {
@@ -39,19 +40,21 @@ export interface MAuthKeyCacheStats {
  */
 export class MAuthKeyCache {
   readonly #settings: MAuthSettings;
-  readonly #source: BoundedKeySource;
+  readonly #source: PublicKeySource;
+  readonly #service: BoundedService;
   readonly #shared: SharedKeyStore | undefined;
   readonly #memory: KeyMemory;
   readonly #lookups = new Map<string, Promise<KeyObject | undefined>>();
-  /** Apps that the options name: nobody made them up. */
+  /** Apps that the options name: no caller made them up. */
   readonly #named: ReadonlySet<string>;
-  readonly #counts = { hits: 0, misses: 0, stale: 0, negativeHits: 0 };
+  readonly #counts = { hits: 0, misses: 0, stale: 0, negativeHits: 0, fetches: 0, failures: 0 };
 
   /** @internal */
   constructor(settings: MAuthSettings, source: PublicKeySource) {
     const { secondLevel, warmUp } = settings.keys;
     this.#settings = settings;
-    this.#source = new BoundedKeySource(settings, source);
+    this.#source = source;
+    this.#service = new BoundedService(settings);
     this.#shared = secondLevel && new SharedKeyStore(secondLevel, settings);
     this.#memory = new KeyMemory(settings);
     this.#named = new Set(
@@ -61,14 +64,28 @@ export class MAuthKeyCache {
 
   /** @internal as in `PublicKeys` */
   find(appUuid: string): KeyObject | undefined | Promise<KeyObject | undefined> {
-    const cached = this.#memory.use(appUuid);
-    if (!cached) return this.#findAbsent(appUuid);
-    const isDue = this.#memory.isDue(cached);
-    // A key is due to be fetched again before it expires.
-    if (isDue && !this.#memory.isGood(cached)) return this.#findExpired(appUuid, cached);
-    this.#counts.hits++;
-    if (isDue) this.#refresh(appUuid, cached);
-    return cached.key;
+    const record = this.#memory.use(appUuid);
+    const state = this.#memory.stateOf(record);
+    if (record instanceof KeyRecord) {
+      switch (state) {
+        case 'fresh':
+          this.#counts.hits++;
+          return record.key;
+        case 'due':
+          this.#counts.hits++;
+          this.#refresh(appUuid, record);
+          return record.key;
+        case 'stale':
+          if (!this.#isKnownToFail(appUuid, record)) break;
+          this.#refresh(appUuid, record);
+          return this.#serveStale(record);
+        default:
+      }
+    } else if (state !== 'unknown') {
+      this.#counts.negativeHits++;
+      return record?.error && Promise.reject(record.error);
+    }
+    return this.#lookUpOrServeStale(appUuid);
   }
 
   /** @internal as in `PublicKeys` */
@@ -76,7 +93,7 @@ export class MAuthKeyCache {
     try {
       const pending = this.#lookups.get(appUuid);
       if (pending) await pending;
-      const cached = this.#memory.use(appUuid);
+      const cached = this.#memory.peek(appUuid);
       const newest = cached?.key.equals(used) ? this.#askAgain(appUuid, cached) : this.find(appUuid);
       const key = await newest;
       return key?.equals(used) ? undefined : key;
@@ -104,7 +121,7 @@ export class MAuthKeyCache {
   }
 
   stats(): MAuthKeyCacheStats {
-    return { ...this.#counts, ...this.#source.counts, size: this.#memory.size, pending: this.#lookups.size };
+    return { ...this.#counts, size: this.#memory.size, pending: this.#lookups.size };
   }
 
   /** Fetches the keys of the apps in `keys.warmUp`. Never rejects: what fails now is fetched when it is needed. */
@@ -122,66 +139,51 @@ export class MAuthKeyCache {
 
   /** Ends look-ups that are under way and closes the connections to the source. */
   close(): void {
-    this.#source.close();
-  }
-
-  #findAbsent(appUuid: string): undefined | Promise<KeyObject | undefined> {
-    const absence = this.#memory.absence(appUuid);
-    if (!absence) return this.#lookUpOrServeStale(appUuid);
-    this.#counts.negativeHits++;
-    return absence.error && Promise.reject(absence.error);
-  }
-
-  /** The key is past its lifetime: it serves on only while the source cannot tell. */
-  #findExpired(appUuid: string, cached: CachedKey): KeyObject | Promise<KeyObject | undefined> {
-    const isStaleGood = this.#memory.mayServeStale(cached) && this.#isKnownToFail(appUuid, cached);
-    if (!isStaleGood) return this.#lookUpOrServeStale(appUuid);
-    this.#refresh(appUuid, cached);
-    return this.#serveStale(cached);
+    ownProperty(this.#source, 'close')?.call(this.#source);
   }
 
   async #lookUpOrServeStale(appUuid: string): Promise<KeyObject | undefined> {
     this.#counts.misses++;
     try {
-      return await (this.#source.isDown ? this.#lookUpWhileDown(appUuid) : this.#lookUp(appUuid));
+      return await (this.#service.isDown ? this.#lookUpWhileDown(appUuid) : this.#lookUp(appUuid));
     } catch (error) {
       const cached = this.#memory.peek(appUuid);
-      if (cached && this.#memory.mayServeStale(cached)) return this.#serveStale(cached);
+      if (cached && this.#memory.stateOf(cached) !== 'expired') return this.#serveStale(cached);
       throw error;
     }
   }
 
-  /** Nobody waits for a source that is down: what is asked to see whether it is back is asked in the background. */
+  /** No request waits for a source that is down: to see whether it is back, it is asked in the background. */
   async #lookUpWhileDown(appUuid: string): Promise<KeyObject | undefined> {
-    if (this.#source.mayAsk) this.#lookUp(appUuid).catch(() => undefined);
+    if (this.#service.mayAsk) this.#lookUp(appUuid).catch(() => undefined);
     const found = await this.#shared?.read(appUuid);
     if (found && !this.#memory.has(appUuid)) this.#admit(appUuid, found);
     const cached = this.#memory.peek(appUuid);
-    if (cached && this.#memory.isGood(cached)) return cached.key;
-    throw this.#source.leftAlone();
+    if (cached && isGood(this.#memory.stateOf(cached))) return cached.key;
+    throw this.#service.leftAlone();
   }
 
-  #serveStale({ key }: CachedKey): KeyObject {
+  #serveStale({ key }: KeyRecord): KeyObject {
     this.#counts.stale++;
     return key;
   }
 
-  /** Whether the last word about the key was that the source cannot tell, so that nobody need wait for it again. */
-  #isKnownToFail(appUuid: string, cached: CachedKey): boolean {
-    if (this.#source.isDown || !this.#source.mayAsk) return true;
-    return this.#memory.hasJustFailed(cached) || (cached.failure !== undefined && this.#lookups.has(appUuid));
+  /** Whether the last word about the key was that the source cannot tell, so that no request need wait for it again. */
+  #isKnownToFail(appUuid: string, cached: KeyRecord): boolean {
+    if (this.#service.isDown || !this.#service.mayAsk) return true;
+    return cached.failure !== undefined && (cached.failure.cooldown.isRecent || this.#lookups.has(appUuid));
   }
 
-  /** In the background; nobody waits for it. */
-  #refresh(appUuid: string, { failure }: CachedKey): void {
-    if (this.#lookups.has(appUuid) || this.#memory.lasts(failure?.pause) || !this.#source.mayAsk) return;
+  /** In the background. */
+  #refresh(appUuid: string, { failure }: KeyRecord): void {
+    if (this.#lookups.has(appUuid) || failure?.cooldown.lasts || !this.#service.mayAsk) return;
     this.#lookUp(appUuid).catch(() => undefined); // The failure is written down with the key.
   }
 
   /** Asks the source itself for a newer key: the second level may hold the one that has just failed. */
-  #askAgain(appUuid: string, cached: CachedKey): Promise<KeyObject | undefined> | undefined {
-    const isTooSoon = this.#memory.lasts(cached.newerAsked) || this.#memory.lasts(cached.failure?.pause);
-    if (isTooSoon || !this.#source.mayAsk) return undefined;
+  #askAgain(appUuid: string, cached: KeyRecord): Promise<KeyObject | undefined> | undefined {
+    const isTooSoon = cached.newerAsked?.lasts || cached.failure?.cooldown.lasts;
+    if (isTooSoon || !this.#service.mayAsk) return undefined;
     this.#memory.noteNewerAsked(cached);
     return this.#startLookup(appUuid, undefined);
   }
@@ -191,7 +193,7 @@ export class MAuthKeyCache {
     const pending = this.#lookups.get(appUuid);
     if (pending) return pending;
     const failure = this.#memory.peek(appUuid)?.failure;
-    if (failure && this.#memory.lasts(failure.pause)) return Promise.reject(failure.error);
+    if (failure?.cooldown.lasts) return Promise.reject(failure.error);
     return this.#startLookup(appUuid, this.#shared);
   }
 
@@ -213,7 +215,7 @@ export class MAuthKeyCache {
     }
     const isKnown = this.#memory.has(appUuid);
     try {
-      const fetched = await this.#source.ask(appUuid, this.#kindOf(appUuid), started);
+      const fetched = await this.#ask(appUuid, started);
       if (!isCurrent()) return fetched?.key;
       if (fetched) return this.#admitAndShare(appUuid, fetched);
       this.#memory.noteAbsence(appUuid);
@@ -229,16 +231,43 @@ export class MAuthKeyCache {
   /** Whether a key from the second level will do: good, not due to be fetched again, and newer than ours. */
   #sparesFetch(appUuid: string, found: DatedKey): boolean {
     const cached = this.#memory.peek(appUuid);
-    const isDue = this.#memory.isDue({ ...found, refreshAge: refreshAge(found.lifetime) });
-    return !isDue && !(cached && cached.fetchedAt.wall >= found.fetchedAt.wall);
+    const isFresh = this.#memory.stateOf(new KeyRecord(found)) === 'fresh';
+    return isFresh && !(cached && cached.fetchedAt.wall >= found.fetchedAt.wall);
   }
 
-  /** Anybody can name a registered app: only one that has signed something goes before others. */
+  /** @param started `performance.now()` from which the deadline counts; waiting for a turn is part of it */
+  #ask(appUuid: string, started: number): Promise<DatedKey | undefined> {
+    return this.#service.ask({
+      appUuid,
+      kind: this.#kindOf(appUuid),
+      goesFirstNextTime: true,
+      started,
+      failureLine: `The public key of app ${appUuid} could not be fetched`,
+      ask: (withinMs) => this.#fetch(appUuid, withinMs),
+      isOutage,
+    });
+  }
+
+  async #fetch(appUuid: string, withinMs: number): Promise<DatedKey | undefined> {
+    // Before the question, so that the key was good at this time or later.
+    const fetchedAt = moment(this.#settings.now);
+    this.#counts.fetches++;
+    try {
+      const found = await this.#source.fetch(appUuid, withinMs);
+      if (!found) return undefined;
+      return { key: found.key, fetchedAt, lifetime: lifetimeOf(ownProperty(found, 'maxAgeSeconds')) };
+    } catch (error) {
+      this.#counts.failures++;
+      throw error;
+    }
+  }
+
+  /** Any caller can name a registered app: only one that has signed something goes before others. */
   #kindOf(appUuid: string): LookupKind {
     return this.#memory.isVerified(appUuid) || this.#named.has(appUuid) ? 'known' : 'unknown';
   }
 
-  #admit(appUuid: string, key: DatedKey): CachedKey {
+  #admit(appUuid: string, key: DatedKey): KeyRecord {
     return this.#memory.admit(appUuid, key, this.#named.has(appUuid));
   }
 
@@ -254,4 +283,18 @@ export class MAuthKeyCache {
     if (error instanceof NotAskedError) return; // There is nothing to cool down from.
     this.#memory.noteFailure(appUuid, error);
   }
+}
+
+function isGood(state: RecordState): boolean {
+  return state === 'fresh' || state === 'due';
+}
+
+/** All that a caller chooses of a look-up is which UUID is asked about, so it cannot make one of these happen. */
+const OUTAGES: ReadonlySet<string> = new Set([
+  'service_unavailable',
+  'own_app_refused',
+] satisfies KeyLookupFailureCode[]);
+
+function isOutage({ code }: MAuthUnableToAuthenticateError): boolean {
+  return OUTAGES.has(code);
 }

@@ -1,21 +1,12 @@
 import { createHash } from 'node:crypto';
-import { type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
 import { readPublicKey } from '../protocol/rsa-keys.js';
-import { isLifetime } from './key-lifetime.js';
-import { momentOf, type Moment } from '../service/moment.js';
-import { jitteredPause, lasts, type Pause } from '../service/cooldown.js';
+import { isLifetime, type DatedKey } from './key-memory.js';
+import { Cooldown, momentOf } from '../service/cooldown.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { TimedOutError, within } from '../service/within.js';
 
-/** A key with the time of the fetch that brought it, and for how long it was good then, in milliseconds. */
-export interface DatedKey {
-  readonly key: KeyObject;
-  readonly fetchedAt: Moment;
-  readonly lifetime: number;
-}
-
-/** Longer than a store in the same network takes; short enough that nobody notices a store that hangs. */
+/** Longer than a store in the same network takes; short enough for a store that hangs not to be noticed. */
 const DEADLINE_MS = 100;
 const MAX_OPEN = 200;
 const MAX_ENTRY_LENGTH = 32_768;
@@ -32,7 +23,7 @@ export class SharedKeyStore {
   readonly #settings: MAuthSettings;
   readonly #prefix: string;
   #open = 0;
-  #pause: Pause | undefined;
+  #cooldown: Cooldown | undefined;
 
   constructor(store: NonNullable<MAuthSettings['keys']['secondLevel']>, settings: MAuthSettings) {
     this.#store = store;
@@ -59,7 +50,7 @@ export class SharedKeyStore {
     const name = this.#prefix + appUuid;
     await this.#guarded('deleting', () => {
       const forget = ownProperty(this.#store, 'delete') ?? ownProperty(this.#store, 'del');
-      // A store that cannot delete at all gets an entry that nobody can read, and that ends at once.
+      // A store that cannot delete at all gets an entry that cannot be read, and that ends at once.
       return forget ? forget.call(this.#store, name) : this.#store.set(name, '', 1);
     });
   }
@@ -67,13 +58,13 @@ export class SharedKeyStore {
   /** Runs the operation unless the store is being left alone; never rejects. */
   async #guarded(doing: string, operation: () => unknown): Promise<unknown> {
     const { now } = this.#settings;
-    if (lasts(this.#pause, now) || this.#open >= MAX_OPEN) return undefined;
+    if (this.#cooldown?.lasts || this.#open >= MAX_OPEN) return undefined;
     this.#open++;
     try {
       return await within(DEADLINE_MS, operation);
     } catch (error) {
-      if (!lasts(this.#pause, now)) this.#report(doing, error);
-      this.#pause = jitteredPause(now, this.#settings.keys.cooldownSeconds * 1000);
+      if (!this.#cooldown?.lasts) this.#report(doing, error);
+      this.#cooldown = Cooldown.jittered(now, this.#settings.keys.cooldownSeconds * 1000);
       return undefined;
     } finally {
       this.#open--;

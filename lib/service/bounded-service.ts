@@ -1,9 +1,9 @@
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { LookupSlots, NoSlotError, type LookupKind } from './priority-bulkhead.js';
-import { jitteredPause, lasts, type Pause } from './cooldown.js';
-import { type ServiceFailureCode } from './service-failure.js';
-import { ServiceHealth } from './circuit-breaker.js';
+import { PriorityBulkhead, BulkheadFullError, type LookupKind } from './priority-bulkhead.js';
+import { Cooldown } from './cooldown.js';
+import { type ServiceFailureCode } from './service-connection.js';
+import { CircuitBreaker } from './circuit-breaker.js';
 
 /** The service was not asked: too much is under way, or it is being left alone. Says nothing about the app. */
 export class NotAskedError extends MAuthUnableToAuthenticateError {
@@ -36,25 +36,25 @@ export interface BoundedQuestion<T> {
 /** A service that is never asked too much at once, and hardly at all while it is down. */
 export class BoundedService {
   readonly #settings: MAuthSettings;
-  readonly #slots: LookupSlots;
-  readonly #health: ServiceHealth;
+  readonly #bulkhead: PriorityBulkhead;
+  readonly #breaker: CircuitBreaker;
   #lastOutage: ServiceFailureCode = 'service_unavailable';
-  #refusalTold: Pause | undefined;
+  #refusalTold: Cooldown | undefined;
 
   constructor(settings: MAuthSettings) {
     this.#settings = settings;
-    this.#slots = new LookupSlots(settings.service.maxOpenFetches);
-    this.#health = new ServiceHealth(settings.now, this.#cooldownMs);
+    this.#bulkhead = new PriorityBulkhead(settings.service.maxOpenFetches);
+    this.#breaker = new CircuitBreaker(settings.now, this.#cooldownMs);
   }
 
   /** Whether the service was down when it was last asked, a moment ago. */
   get isDown(): boolean {
-    return this.#health.isDown;
+    return this.#breaker.isDown;
   }
 
   /** False while the service is down and left alone. */
   get mayAsk(): boolean {
-    return this.#health.mayAsk;
+    return this.#breaker.state !== 'open';
   }
 
   /**
@@ -72,13 +72,13 @@ export class BoundedService {
       returning: question.goesFirstNextTime ? question.appUuid : undefined,
     };
     try {
-      return await this.#slots.run(request, async () => {
+      return await this.#bulkhead.run(request, async () => {
         this.#assertMayAsk();
         // Waiting ends in time, unless the process is so busy that its timers are late.
         return await this.#ask(question, Math.max(share, remaining()));
       });
     } catch (error) {
-      if (!(error instanceof NoSlotError)) throw error;
+      if (!(error instanceof BulkheadFullError)) throw error;
       throw new NotAskedError('too_many_lookups', 'Too many questions to the MAuth service are under way.');
     }
   }
@@ -97,15 +97,15 @@ export class BoundedService {
   }
 
   async #ask<T>(question: BoundedQuestion<T>, withinMs: number): Promise<T> {
-    this.#health.asked();
+    this.#breaker.asked();
     try {
       const answer = await question.ask(withinMs);
-      this.#health.answered();
+      this.#breaker.answered();
       return answer;
     } catch (cause) {
       const error = failureOf(cause);
       if (question.isOutage(error)) this.#outage(question.appUuid, error);
-      else this.#health.answered();
+      else this.#breaker.answered();
       this.#report(question, error);
       throw error;
     }
@@ -113,7 +113,7 @@ export class BoundedService {
 
   #outage(appUuid: string, error: MAuthUnableToAuthenticateError): void {
     this.#lastOutage = error.code as ServiceFailureCode;
-    this.#health.failed(appUuid);
+    this.#breaker.failed(appUuid);
   }
 
   /** A refusal of this app itself is the same for every question, so it is told once in a while. */
@@ -124,8 +124,8 @@ export class BoundedService {
     const { logger, now } = this.#settings;
     if (code !== ('own_app_refused' satisfies ServiceFailureCode)) {
       logger.warn(`${failureLine} (${code}): ${message}`);
-    } else if (!lasts(this.#refusalTold, now)) {
-      this.#refusalTold = jitteredPause(now, this.#cooldownMs);
+    } else if (!this.#refusalTold?.lasts) {
+      this.#refusalTold = Cooldown.jittered(now, this.#cooldownMs);
       logger.error(`MAuth: ${message}`);
     }
   }

@@ -1,17 +1,18 @@
-import { isNews, jitteredPause, lasts, type Pause } from './cooldown.js';
+import { Cooldown } from './cooldown.js';
 
 /** One app's record alone may be broken in the service; this many apps in a row mean that the service is. */
-const APPS_UNTIL_DOWN = 3;
+const APPS_UNTIL_OPEN = 3;
 
 /**
- * Notices that the MAuth service is down, so that it is left alone about every app, and nobody waits for it in
- * vain. After the cool-down one look-up goes through; its outcome decides.
+ * Notices that the MAuth service is down, so that it is left alone about every app, and no request waits for it in
+ * vain. After the cool-down one question goes through (half-open); its outcome decides.
  */
-export class ServiceHealth {
+export class CircuitBreaker {
   readonly #now: () => number;
   readonly #cooldownMs: number;
+  /** Apps about which the last question failed, without an answer to any question in between. */
   readonly #failing = new Set<string>();
-  #pause: Pause | undefined;
+  #cooldown: Cooldown | undefined;
   #isProbing = false;
 
   constructor(now: () => number, cooldownMs: number) {
@@ -19,22 +20,23 @@ export class ServiceHealth {
     this.#cooldownMs = cooldownMs;
   }
 
-  /** Whether the service may be asked now. */
-  get mayAsk(): boolean {
-    return !this.#isTripped || (!this.#isProbing && !lasts(this.#pause, this.#now));
+  /** `open`: the service is not asked. `half-open`: one question may see whether it is back. */
+  get state(): 'closed' | 'open' | 'half-open' {
+    if (!this.#hasTripped) return 'closed';
+    return this.#isProbing || this.#cooldown?.lasts ? 'open' : 'half-open';
   }
 
-  /** Whether the service was down when it was last asked, and that is not long ago: nobody need wait for it. */
+  /** Whether the service was down when it was last asked, and that is not long ago: no request need wait for it. */
   get isDown(): boolean {
-    return this.#isTripped && isNews(this.#pause, this.#now);
+    return this.#hasTripped && this.#cooldown?.isRecent === true;
   }
 
-  get #isTripped(): boolean {
-    return this.#failing.size >= APPS_UNTIL_DOWN;
+  get #hasTripped(): boolean {
+    return this.#failing.size >= APPS_UNTIL_OPEN;
   }
 
   asked(): void {
-    if (this.#isTripped) this.#isProbing = true;
+    if (this.#hasTripped) this.#isProbing = true;
   }
 
   /** Any answer, also a bad one, shows that the service is there. */
@@ -44,8 +46,8 @@ export class ServiceHealth {
   }
 
   failed(appUuid: string): void {
-    if (!this.#isTripped) this.#failing.add(appUuid);
-    if (this.#isTripped) this.#pause = jitteredPause(this.#now, this.#cooldownMs);
+    if (!this.#hasTripped) this.#failing.add(appUuid);
+    if (this.#hasTripped) this.#cooldown = Cooldown.jittered(this.#now, this.#cooldownMs);
     this.#isProbing = false;
   }
 }

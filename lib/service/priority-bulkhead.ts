@@ -6,10 +6,10 @@ import { patientTimer } from './within.js';
 export type LookupKind = 'known' | 'unknown';
 
 /** No slot came free in time, or too many were waiting for one. */
-export class NoSlotError extends Error {}
+export class BulkheadFullError extends Error {}
 
 /** Made once: in a flood, stack traces would cost more than all the rest. */
-const NO_SLOT = new NoSlotError('No slot came free in time, or too many were waiting for one.');
+const NO_SLOT = new BulkheadFullError('No slot came free in time, or too many were waiting for one.');
 
 /** What wants a slot. */
 export interface SlotRequest {
@@ -47,7 +47,7 @@ interface Waiter {
  * not come back; and if somebody makes them come back, each of them takes up a slot once and is known to be unknown
  * then, so an app that goes on asking overtakes them after about as many times as there are questions for one slot.
  */
-export class LookupSlots {
+export class PriorityBulkhead {
   readonly #max: number;
   readonly #maxUnknown: number;
   readonly #turnedAway = new TurnedAway();

@@ -1,5 +1,5 @@
 import { type KeyObject } from 'node:crypto';
-import { type ServiceFailureCode } from './service-failure.js';
+import { type ServiceFailureCode } from './service-connection.js';
 
 /** A public key, and for how long its source vouches for it. */
 export interface FoundPublicKey {

@@ -1,17 +1,72 @@
 import { setMaxListeners } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { type RequestOptions } from 'node:https';
 import { pipeline, Readable } from 'node:stream';
+import { urlToHttpOptions } from 'node:url';
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
-import { MAuthUnableToAuthenticateError } from '../config/errors.js';
+import { MAuthConfigurationError, MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type MAuthSigner } from '../signing/mauth-signer.js';
 import { VERSION } from '../config/version.js';
-import { discardAnswer, readAnswerText } from './answer-body.js';
-import { serviceAddress, type ServiceAddress } from './service-address.js';
-import { ServiceFailure } from './service-failure.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
+import { discardAnswer, readAnswerText } from './service-answer.js';
 import { TimedOutError, within } from './within.js';
+import { type MAuthSigner } from '../signing/mauth-signer.js';
+
+/** Why the MAuth service gave no answer that says anything; each is also a `MAuthUndecidedCode`. */
+export type ServiceFailureCode = 'service_unavailable' | 'own_app_refused';
+
+/** The MAuth service could not be asked, or does not listen to us. */
+export class ServiceFailure extends MAuthUnableToAuthenticateError {
+  static override readonly name: string = MAuthUnableToAuthenticateError.name;
+
+  /** @param status with which it answered; undefined when there was no answer */
+  constructor(
+    code: ServiceFailureCode,
+    message: string,
+    readonly status?: number,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options);
+  }
+}
+
+/** Where the MAuth service is. */
+export interface ServiceAddress {
+  readonly isHttps: boolean;
+  /** Host, port and the like, for `request` of node:http or node:https. */
+  readonly target: RequestOptions;
+  /** What every path of the service begins with, such as `/mauth/v1`; as it goes over the wire. */
+  readonly basePath: string;
+}
+
+/**
+ * Reads the address once. Whoever can change what comes over plain HTTP could hand us any public key, so `http:`
+ * is taken for the loopback only, unless it is allowed by name.
+ *
+ * @throws MAuthConfigurationError that names `mauthUrl` and `service.allowHttp`
+ */
+export function serviceAddress(mauthUrl: string, apiVersion: string, allowHttp: boolean): ServiceAddress {
+  const url = new URL(mauthUrl);
+  const isHttps = url.protocol === 'https:';
+  if (!isHttps && !allowHttp && !isLoopback(url.hostname)) {
+    throw new MAuthConfigurationError(
+      `MAuth option \`mauthUrl\` (environment: MAUTH_URL) must begin with https:// for the host ${url.hostname}; ` +
+        'set `service.allowHttp` (environment: MAUTH_ALLOW_HTTP) to true to trust the network in between.',
+    );
+  }
+  const { protocol, hostname, port } = urlToHttpOptions(url);
+  return {
+    isHttps,
+    target: { protocol, hostname, port },
+    basePath: `${url.pathname.replace(/\/+$/, '')}/mauth/${apiVersion}`,
+  };
+}
+
+/** `URL` has already brought every spelling of an IPv4 address to four decimal numbers. */
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
 
 /** One question to the MAuth service. */
 export interface ServiceQuestion {

@@ -1,5 +1,5 @@
 import { randomUUID, type KeyObject } from 'node:crypto';
-import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
+import { createPublicKeys } from '../../lib/authentication/authenticator-parts.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions } from '../../lib/config/options.js';
 import { collectingLogger, settingsOf } from '../support/key-settings.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
-import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
+import { createPublicKeys } from '../../lib/authentication/authenticator-parts.js';
 import { MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions } from '../../lib/config/options.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { CACHE_MANAGER, CacheModule, type Cache } from '@nestjs/cache-manager';
 import { Test } from '@nestjs/testing';
 import Keyv from 'keyv';
-import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
+import { createPublicKeys } from '../../lib/authentication/authenticator-parts.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { type MAuthOptions, type MAuthSecondLevelCache } from '../../lib/config/options.js';
 import { createKeyPair } from '../support/key-pair.js';

@@ -8,7 +8,7 @@ import {
   type MAuthRequestToAuthenticate,
 } from '../../lib/authentication/mauth-authenticator.js';
 import { type MAuthFailureCode } from '../../lib/authentication/result.js';
-import { AuthenticationTicketClient } from '../../lib/service/authentication-ticket-client.js';
+import { AuthenticationTicketClient } from '../../lib/service/authentication-tickets.js';
 import { type MAuthOptions } from '../../lib/config/options.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { settingsOf } from '../support/key-settings.js';

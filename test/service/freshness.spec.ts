@@ -1,6 +1,5 @@
-import { freshnessSeconds } from '../../lib/service/freshness.js';
-import { lifetimeOf } from '../../lib/keys/key-lifetime.js';
-import { SecurityTokenClient } from '../../lib/service/security-token-client.js';
+import { freshnessSeconds, SecurityTokenClient } from '../../lib/service/security-token-client.js';
+import { lifetimeOf } from '../../lib/keys/key-memory.js';
 import { settingsOf } from '../support/key-settings.js';
 import { MAuthServiceStandIn, securityToken } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { LookupSlots, NoSlotError } from '../../lib/service/priority-bulkhead.js';
+import { PriorityBulkhead, BulkheadFullError } from '../../lib/service/priority-bulkhead.js';
 import { MOST_TIMES, TurnedAway } from '../../lib/service/turned-away.js';
 import { FakeClocks } from '../support/fake-clocks.js';
 
@@ -15,7 +15,7 @@ const turn = () => new Promise(setImmediate);
 
 describe('slots for look-ups', () => {
   it('are never all taken by unknown apps', async () => {
-    const slots = new LookupSlots(5);
+    const slots = new PriorityBulkhead(5);
     const tasks = Array.from({ length: 5 }, task);
     const running = tasks.map(({ run }) => slots.run({ kind: 'unknown', withinMs: 1000 }, run));
     expect(tasks.map(({ hasStarted }) => hasStarted())).toEqual([true, true, true, true, false]);
@@ -28,7 +28,7 @@ describe('slots for look-ups', () => {
   });
 
   it('go to known apps first, also where there is only one', async () => {
-    const slots = new LookupSlots(1);
+    const slots = new PriorityBulkhead(1);
     const [first, unknown, known] = [task(), task(), task()];
     const running = [
       slots.run({ kind: 'unknown', withinMs: 1000 }, first.run),
@@ -43,13 +43,13 @@ describe('slots for look-ups', () => {
   });
 
   it('are not lost with tasks that fail, nor with waiters that have gone', async () => {
-    const slots = new LookupSlots(2);
+    const slots = new PriorityBulkhead(2);
     const first = task();
     const running = slots.run({ kind: 'unknown', withinMs: 1000 }, first.run);
     const waiters = Array.from({ length: 3 }, () =>
       slots.run({ kind: 'unknown', withinMs: 20 }, async () => 'never'),
     );
-    for (const waiter of waiters) await expect(waiter).rejects.toBeInstanceOf(NoSlotError);
+    for (const waiter of waiters) await expect(waiter).rejects.toBeInstanceOf(BulkheadFullError);
     first.end();
     await running;
     await expect(
@@ -59,14 +59,14 @@ describe('slots for look-ups', () => {
   });
 
   it('are waited for by ten unknown apps a slot, and no more', async () => {
-    const slots = new LookupSlots(1);
+    const slots = new PriorityBulkhead(1);
     const first = task();
     const running = [slots.run({ kind: 'unknown', withinMs: 1000 }, first.run)];
     for (let i = 0; i < 10; i++)
       running.push(slots.run({ kind: 'unknown', withinMs: 1000 }, async () => undefined));
     await expect(
       slots.run({ kind: 'unknown', withinMs: 1000 }, async () => undefined),
-    ).rejects.toBeInstanceOf(NoSlotError);
+    ).rejects.toBeInstanceOf(BulkheadFullError);
     first.end();
     await Promise.all(running);
   });
@@ -84,7 +84,7 @@ describe('Slots whose tasks take long', () => {
     'of %i ms are waited for by as many as are served in half of the time: %i for two slots',
     async (ms, waiting) => {
       const clocks = new FakeClocks();
-      const slots = new LookupSlots(3); // One of them is for known apps.
+      const slots = new PriorityBulkhead(3); // One of them is for known apps.
       for (let time = 0; time < 100; time++)
         await slots.run({ kind: 'unknown', withinMs: 1000 }, async () => clocks.advance(ms / 1000));
       const occupants = [task(), task()];
@@ -102,7 +102,7 @@ describe('Slots whose tasks take long', () => {
 /** Slots for unknown apps, all of them taken, and the order in which those that wait get one. */
 class CrowdedSlots {
   readonly order: string[] = [];
-  readonly #slots = new LookupSlots(1);
+  readonly #slots = new PriorityBulkhead(1);
   readonly #occupant = task();
 
   constructor() {
@@ -116,7 +116,7 @@ class CrowdedSlots {
       await this.#slots.run(request, async () => void this.order.push(app));
       return 'let in';
     } catch (error) {
-      if (error instanceof NoSlotError) return 'turned away';
+      if (error instanceof BulkheadFullError) return 'turned away';
       throw error;
     }
   }

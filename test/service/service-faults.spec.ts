@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { type MAuthFailureCode, type MAuthResult } from '../../lib/authentication/result.js';
-import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
+import { createPublicKeys } from '../../lib/authentication/authenticator-parts.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createKeyPair } from '../support/key-pair.js';
 import { settingsOf } from '../support/key-settings.js';

@@ -1,7 +1,5 @@
 import fc from 'fast-check';
-import { type AuthenticationTicket } from '../../lib/service/authentication-tickets.js';
-import { TicketBody } from '../../lib/service/ticket-body.js';
-
+import { type AuthenticationTicket, TicketBody } from '../../lib/service/authentication-tickets.js';
 const text = fc.string({ unit: 'binary' });
 const ticket: fc.Arbitrary<AuthenticationTicket> = fc.record(
   {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parseUnambiguousJson } from '../../lib/service/unambiguous-json.js';
+import { parseUnambiguousJson } from '../../lib/service/service-answer.js';
 
 describe('JSON that names each member once', () => {
   it('is read as JSON.parse reads it', () => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { cpus } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createPublicKeys } from '../../lib/keys/create-public-keys.js';
+import { createPublicKeys } from '../../lib/authentication/authenticator-parts.js';
 import { type MAuthKeyCache } from '../../lib/keys/mauth-key-cache.js';
 import { settingsOf } from '../support/key-settings.js';
 import { figures, findAll, outcomeOf, timed } from '../support/lookups.js';
