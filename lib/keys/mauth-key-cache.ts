@@ -145,7 +145,7 @@ export class MAuthKeyCache {
   async #lookUpOrServeStale(appUuid: string): Promise<KeyObject | undefined> {
     this.#counts.misses++;
     try {
-      return await (this.#service.isDown ? this.#lookUpWhileDown(appUuid) : this.#lookUp(appUuid));
+      return await (this.#service.breaker.isDown ? this.#lookUpWhileDown(appUuid) : this.#lookUp(appUuid));
     } catch (error) {
       const cached = this.#memory.peek(appUuid);
       if (cached && this.#memory.stateOf(cached) !== 'expired') return this.#serveStale(cached);
@@ -155,7 +155,7 @@ export class MAuthKeyCache {
 
   /** No request waits for a source that is down: to see whether it is back, it is asked in the background. */
   async #lookUpWhileDown(appUuid: string): Promise<KeyObject | undefined> {
-    if (this.#service.mayAsk) this.#lookUp(appUuid).catch(() => undefined);
+    if (this.#mayAsk) this.#lookUp(appUuid).catch(() => undefined);
     const found = await this.#shared?.read(appUuid);
     if (found && !this.#memory.has(appUuid)) this.#admit(appUuid, found);
     const cached = this.#memory.peek(appUuid);
@@ -170,20 +170,20 @@ export class MAuthKeyCache {
 
   /** Whether the last word about the key was that the source cannot tell, so that no request need wait for it again. */
   #isKnownToFail(appUuid: string, cached: KeyRecord): boolean {
-    if (this.#service.isDown || !this.#service.mayAsk) return true;
+    if (this.#service.breaker.isDown || !this.#mayAsk) return true;
     return cached.failure !== undefined && (cached.failure.cooldown.isRecent || this.#lookups.has(appUuid));
   }
 
   /** In the background. */
   #refresh(appUuid: string, { failure }: KeyRecord): void {
-    if (this.#lookups.has(appUuid) || failure?.cooldown.lasts || !this.#service.mayAsk) return;
+    if (this.#lookups.has(appUuid) || failure?.cooldown.lasts || !this.#mayAsk) return;
     this.#lookUp(appUuid).catch(() => undefined); // The failure is written down with the key.
   }
 
   /** Asks the source itself for a newer key: the second level may hold the one that has just failed. */
   #askAgain(appUuid: string, cached: KeyRecord): Promise<KeyObject | undefined> | undefined {
     const isTooSoon = cached.newerAsked?.lasts || cached.failure?.cooldown.lasts;
-    if (isTooSoon || !this.#service.mayAsk) return undefined;
+    if (isTooSoon || !this.#mayAsk) return undefined;
     this.#memory.noteNewerAsked(cached);
     return this.#startLookup(appUuid, undefined);
   }
@@ -233,6 +233,10 @@ export class MAuthKeyCache {
     const cached = this.#memory.peek(appUuid);
     const isFresh = this.#memory.stateOf(new KeyRecord(found)) === 'fresh';
     return isFresh && !(cached && cached.fetchedAt.wall >= found.fetchedAt.wall);
+  }
+
+  get #mayAsk(): boolean {
+    return this.#service.breaker.state !== 'open';
   }
 
   /** @param started `performance.now()` from which the deadline counts; waiting for a turn is part of it */

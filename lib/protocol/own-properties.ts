@@ -24,11 +24,9 @@ export function ownProperty(object: unknown, name: PropertyKey): unknown {
 
 /** A copy of an object that is to be taken apart: what it has itself, and nothing inherited. */
 export function ownProperties<T>(object: T): NonNullable<T> {
-  return { __proto__: null, ...(isObject(object) && object) } as unknown as NonNullable<T>;
-}
-
-function isObject(value: unknown): value is Readonly<Record<PropertyKey, unknown>> {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+  // Text would be taken apart into its characters.
+  const isObject = typeof object === 'object' || typeof object === 'function';
+  return { __proto__: null, ...(isObject && object) } as unknown as NonNullable<T>;
 }
 
 /** Whether the object or one of its prototypes has it, but the last of them. */

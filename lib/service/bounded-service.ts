@@ -37,24 +37,14 @@ export interface BoundedQuestion<T> {
 export class BoundedService {
   readonly #settings: MAuthSettings;
   readonly #bulkhead: PriorityBulkhead;
-  readonly #breaker: CircuitBreaker;
+  readonly breaker: CircuitBreaker;
   #lastOutage: ServiceFailureCode = 'service_unavailable';
   #refusalTold: Cooldown | undefined;
 
   constructor(settings: MAuthSettings) {
     this.#settings = settings;
     this.#bulkhead = new PriorityBulkhead(settings.service.maxOpenFetches);
-    this.#breaker = new CircuitBreaker(settings.now, this.#cooldownMs);
-  }
-
-  /** Whether the service was down when it was last asked, a moment ago. */
-  get isDown(): boolean {
-    return this.#breaker.isDown;
-  }
-
-  /** False while the service is down and left alone. */
-  get mayAsk(): boolean {
-    return this.#breaker.state !== 'open';
+    this.breaker = new CircuitBreaker(settings.now, this.#cooldownMs);
   }
 
   /**
@@ -93,19 +83,19 @@ export class BoundedService {
   }
 
   #assertMayAsk(): void {
-    if (!this.mayAsk) throw this.leftAlone();
+    if (this.breaker.state === 'open') throw this.leftAlone();
   }
 
   async #ask<T>(question: BoundedQuestion<T>, withinMs: number): Promise<T> {
-    this.#breaker.asked();
+    this.breaker.asked();
     try {
       const answer = await question.ask(withinMs);
-      this.#breaker.answered();
+      this.breaker.answered();
       return answer;
     } catch (cause) {
       const error = failureOf(cause);
       if (question.isOutage(error)) this.#outage(question.appUuid, error);
-      else this.#breaker.answered();
+      else this.breaker.answered();
       this.#report(question, error);
       throw error;
     }
@@ -113,7 +103,7 @@ export class BoundedService {
 
   #outage(appUuid: string, error: MAuthUnableToAuthenticateError): void {
     this.#lastOutage = error.code as ServiceFailureCode;
-    this.#breaker.failed(appUuid);
+    this.breaker.failed(appUuid);
   }
 
   /** A refusal of this app itself is the same for every question, so it is told once in a while. */

@@ -22,21 +22,17 @@ export class CircuitBreaker {
 
   /** `open`: the service is not asked. `half-open`: one question may see whether it is back. */
   get state(): 'closed' | 'open' | 'half-open' {
-    if (!this.#hasTripped) return 'closed';
+    if (this.#failing.size < APPS_UNTIL_OPEN) return 'closed';
     return this.#isProbing || this.#cooldown?.lasts ? 'open' : 'half-open';
   }
 
   /** Whether the service was down when it was last asked, and that is not long ago: no request need wait for it. */
   get isDown(): boolean {
-    return this.#hasTripped && this.#cooldown?.isRecent === true;
-  }
-
-  get #hasTripped(): boolean {
-    return this.#failing.size >= APPS_UNTIL_OPEN;
+    return this.#failing.size >= APPS_UNTIL_OPEN && this.#cooldown?.isRecent === true;
   }
 
   asked(): void {
-    if (this.#hasTripped) this.#isProbing = true;
+    if (this.state !== 'closed') this.#isProbing = true;
   }
 
   /** Any answer, also a bad one, shows that the service is there. */
@@ -46,8 +42,9 @@ export class CircuitBreaker {
   }
 
   failed(appUuid: string): void {
-    if (!this.#hasTripped) this.#failing.add(appUuid);
-    if (this.#hasTripped) this.#cooldown = Cooldown.jittered(this.#now, this.#cooldownMs);
+    if (this.#failing.size < APPS_UNTIL_OPEN) this.#failing.add(appUuid);
+    if (this.#failing.size >= APPS_UNTIL_OPEN)
+      this.#cooldown = Cooldown.jittered(this.#now, this.#cooldownMs);
     this.#isProbing = false;
   }
 }

@@ -153,8 +153,9 @@ export class PriorityBulkhead {
       this.#open.known++;
       return known();
     }
+    if (this.#waitingUnknown === 0 || !this.#isFree('unknown')) return;
     const [unknown] = this.#unknown.findLast((waiters) => waiters.size > 0) ?? [];
-    if (!unknown || !this.#isFree('unknown')) return;
+    if (!unknown) return;
     this.#open.unknown++;
     unknown.wake();
   }

@@ -3,10 +3,10 @@ import { type IncomingHttpHeaders } from 'node:http';
 import CachePolicy from 'http-cache-semantics';
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { isAppUuid } from '../protocol/headers.js';
-import { ownProperty } from '../protocol/own-properties.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { readPublicKey, UnusableKeyError } from '../protocol/rsa-keys.js';
 import { type FoundPublicKey, type PublicKeySource } from './public-key-source.js';
-import { malformed, parseUnambiguousJson } from './service-answer.js';
+import { malformed } from './service-answer.js';
 import { MAuthServiceConnection, type ServiceSettings } from './service-connection.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 
@@ -16,21 +16,17 @@ import { type MAuthSigner } from '../signing/mauth-signer.js';
  * floor below which it does not go.
  */
 export function freshnessSeconds(headers: IncomingHttpHeaders): number {
-  const cacheControl = ownProperty(headers, 'cache-control')?.toLowerCase();
+  const { age, expires, date, ...others } = ownProperties(headers);
+  const cacheControl = others['cache-control']?.toLowerCase();
   // Section 4.2.1: a directive that comes twice makes the answer stale.
   if ((cacheControl?.match(/(?<![\w-])max-age\b/g)?.length ?? 0) > 1) return 0;
-  const known = {
-    'cache-control': cacheControl,
-    age: ownProperty(headers, 'age'),
-    expires: ownProperty(headers, 'expires'),
-    date: ownProperty(headers, 'date'),
-  };
-  const present = Object.fromEntries(
-    Object.entries(known).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
+  const known = { 'cache-control': cacheControl, age, expires, date };
+  for (const name of Object.keys(known) as (keyof typeof known)[]) {
+    if (typeof known[name] !== 'string') delete known[name];
+  }
   const policy = new CachePolicy(
     { headers: {}, method: 'GET' },
-    { status: 200, headers: present },
+    { status: 200, headers: known },
     { shared: false },
   );
   const seconds = policy.maxAge() - Math.max(0, policy.age());
@@ -76,9 +72,9 @@ export class SecurityTokenClient implements PublicKeySource {
 
 /** The PEM in a security token, once the token is known to be of the app that was asked for. */
 function publicKeyText(text: string, appUuid: string): string {
-  const token = ownProperty(parsed(text), 'security_token');
-  const named = ownProperty(token, 'app_uuid');
-  const pem = ownProperty(token, 'public_key_str');
+  const { app_uuid: named, public_key_str: pem } = ownProperties(
+    ownProperty(parsed(text), 'security_token') as Record<string, unknown> | undefined,
+  );
   if (typeof named !== 'string' || typeof pem !== 'string') throw malformed('is not a security token');
   if (named.toLowerCase() !== appUuid.toLowerCase()) throw malformed('is the security token of another app');
   return pem;
@@ -104,4 +100,30 @@ function usableKey(pem: string): KeyObject {
       { cause },
     );
   }
+}
+
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+
+/**
+ * `JSON.parse`, but an object that names a member twice is refused: RFC 8259, section 4, leaves open which of the
+ * two counts, so two readers could see two different keys.
+ *
+ * @throws SyntaxError
+ */
+export function parseUnambiguousJson(text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  const open: (Set<string> | undefined)[] = [];
+  let before = '';
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token === ':') {
+      const [members, name] = [open.at(-1), JSON.parse(before) as string];
+      if (members?.has(name)) throw new SyntaxError('A member of an object is named twice.');
+      members?.add(name);
+    }
+    before = token;
+  }
+  return value;
 }

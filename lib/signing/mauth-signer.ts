@@ -22,7 +22,7 @@ import { toBytes } from '../protocol/byte-string.js';
 import { writeHeaders } from '../protocol/headers.js';
 import { signV1Digest, signV2 } from '../protocol/signature.js';
 import { OwnPrivateKey } from './own-private-key.js';
-import { ownProperty } from '../protocol/own-properties.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 /** What a signer needs of the options. */
 export type MAuthSignerOptions = Pick<
@@ -153,12 +153,13 @@ export class MAuthSigner {
     const key = current instanceof KeyObject ? current : await current;
     if (!key)
       throw new MAuthUnableToSignError('no_private_key', 'Set `privateKey` or `privateKeyFile` to sign.');
-    const { head, bytes, time } = this.#checked(readHead, body, ownProperty(overrides, 'time'));
-    const versions = this.#versions(ownProperty(overrides, 'signVersions'));
+    const { time: at, signVersions } = overrides ? ownProperties(overrides) : NO_OVERRIDES;
+    const { head, bytes, time } = this.#checked(readHead, body, at);
+    const versions = signVersions === undefined ? this.signVersions : readVersions(signVersions);
     // V2 first: it is on the thread pool while V1, which has no asynchronous form, is made here.
     const v2 = versions === 'v1' ? undefined : this.#signV2(key, head, bytes, time);
     if (v2 && versions === 'v2') return writeHeaders(2, this.appUuid, await v2, time);
-    v2?.catch(() => undefined); // Should V1 fail meanwhile, nobody waits for this one.
+    v2?.catch(() => undefined); // Should V1 fail meanwhile, this one is not awaited.
     const headers = writeHeaders(1, this.appUuid, this.#signV1(key, head, bytes, time), time);
     return v2 ? { ...headers, ...writeHeaders(2, this.appUuid, await v2, time) } : headers;
   }
@@ -188,13 +189,14 @@ export class MAuthSigner {
   #signV2(key: KeyObject, head: MessageHead, body: Uint8Array | InPieces, time: string): Promise<Buffer> {
     return signV2(key, toBytes(v2Text(head, v2Digest(body), this.appUuid, time)));
   }
+}
 
-  #versions(override: MAuthSignOverrides['signVersions']): MAuthSignVersions {
-    if (override === undefined) return this.signVersions;
-    const versions = parseSignVersions(String(override));
-    if (versions) return versions;
-    throw new MAuthUnableToSignError('malformed_sign_versions', '`signVersions` must be v1, v2 or v1,v2.');
-  }
+const NO_OVERRIDES: MAuthSignOverrides = ownProperties({});
+
+function readVersions(text: string): MAuthSignVersions {
+  const versions = parseSignVersions(String(text));
+  if (versions) return versions;
+  throw new MAuthUnableToSignError('malformed_sign_versions', '`signVersions` must be v1, v2 or v1,v2.');
 }
 
 function v2Digest(body: Uint8Array | InPieces): string {

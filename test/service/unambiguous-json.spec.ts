@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parseUnambiguousJson } from '../../lib/service/service-answer.js';
+import { parseUnambiguousJson } from '../../lib/service/security-token-client.js';
 
 describe('JSON that names each member once', () => {
   it('is read as JSON.parse reads it', () => {
