@@ -31,8 +31,8 @@ export {
   type MAuthOptionsFactory,
   type MAuthProtection,
 } from './nest/module-options.js';
-export { MAuthAxiosInterceptor, type MAuthAttachOptions } from './outbound/axios/mauth-axios.interceptor.js';
+export { MAuthAxiosInterceptor, signAxios, type MAuthAttachOptions } from './outbound/axios/sign-axios.js';
 export { MAuthHttpService, type MAuthHttpOptions } from './outbound/axios/mauth-http.service.js';
 export { type MAuthAxiosInstance, type MAuthRequestConfig } from './outbound/axios/axios-types.js';
-export { type MAuthRequestOptions } from './outbound/axios/mauth-request-options.js';
+export { type MAuthRequestOptions } from './outbound/axios/axios-types.js';
 export { type MAuthResponseAuthenticationOptions } from './outbound/axios/response-authentication.js';

@@ -1,10 +1,15 @@
+import { type ClientRequest } from 'node:http';
 import { detachedBody } from './detached-body.js';
-import { errorInWords } from './error-in-words.js';
+import {
+  errorInWords,
+  isError,
+  isObject,
+  mayShowSignature,
+  readProperty,
+  withoutSignatures,
+} from './signature-traces.js';
 import { isMAuthHeader } from './header-fields.js';
 import { hideConnections } from './hidden-connections.js';
-import { describedRequest } from './sent-request.js';
-import { isError, isObject, mayShowSignature, readProperty, withoutSignatures } from './signature-traces.js';
-
 /*
  * Errors end in logs, and so do responses. For five minutes a signature is as good as the request that it was made
  * for, so nothing that leaves us leads to one: not the request of Node or fetch, not its headers, its socket, its
@@ -22,6 +27,9 @@ interface ResponseOf<C extends Config> {
   readonly headers: unknown;
 }
 
+/** Responses that are clean, with their configs. */
+const cleaned = new WeakMap<object, Config>();
+
 const REMOVED = '[removed: it may hold a MAuth signature]';
 
 /**
@@ -31,10 +39,13 @@ const REMOVED = '[removed: it may hold a MAuth signature]';
  */
 export function cleanResponse<C extends Config, R extends ResponseOf<C>>(response: R, config?: C): R {
   if (!isObject(response)) return response;
+  // The adapter has done it, and nothing has come in between.
+  if (!config && cleaned.get(response) === response.config) return response;
   if (config) response.config = config;
   if (isObject(response.config)) cleanConfig(response.config);
   if (response.request) response.request = describedRequest(response.request);
   response.data = detachedBody(response.data, (error) => cleanError(error, config));
+  cleaned.set(response, response.config);
   return response;
 }
 
@@ -117,4 +128,75 @@ function replaceProperty(object: object, name: PropertyKey, value: unknown): boo
   const { enumerable } = Reflect.getOwnPropertyDescriptor(object, name) ?? {};
   const descriptor = { value, enumerable, writable: true, configurable: true };
   return Reflect.defineProperty(object, name, descriptor) || Reflect.set(object, name, value);
+}
+
+/**
+ * Stands in `request` of errors and responses, where axios leaves the request of Node or of fetch: that one holds the
+ * signature, and leads to other requests by way of its agent.
+ */
+export class SentRequest {
+  readonly method?: string;
+  readonly url?: string;
+  /** Such as `https:`. */
+  readonly protocol?: string;
+  /** Without the port. */
+  readonly host?: string;
+  /** With the query. */
+  readonly path?: string;
+  /** Where an answer came, and from which URL, after all redirects. */
+  readonly res?: { readonly statusCode?: number; readonly responseUrl?: string };
+
+  constructor(request: object) {
+    const res = readProperty(request, 'res');
+    const responseUrl = isObject(res) ? text(res, 'responseUrl') : undefined;
+    const url = parsed(responseUrl ?? text(request, 'url') ?? text(request, '_currentUrl') ?? urlOf(request));
+    // Of HTTP/2, and of follow-redirects.
+    const sent = object(request, 'sentHeaders');
+    const options = object(request, '_options');
+    this.method = text(request, 'method') ?? text(sent, ':method') ?? text(options, 'method');
+    this.url = url?.href;
+    this.protocol = url?.protocol ?? text(request, 'protocol') ?? text(options, 'protocol');
+    this.host = url?.hostname ?? text(request, 'host') ?? text(options, 'hostname');
+    this.path = url ? url.pathname + url.search : (text(request, 'path') ?? text(sent, ':path'));
+    if (isObject(res)) this.res = { statusCode: status(res), responseUrl };
+  }
+}
+
+const described = new WeakMap<object, SentRequest>();
+
+/** The description of a request; data of an adapter of the caller's own stays as it is. */
+export function describedRequest(request: unknown): unknown {
+  if (!isObject(request) || request instanceof SentRequest || !mayShowSignature(request)) return request;
+  const description = described.get(request) ?? new SentRequest(request);
+  described.set(request, description);
+  return description;
+}
+
+function text(from: object, name: string): string | undefined {
+  const value = readProperty(from, name);
+  return typeof value === 'string' ? withoutSignatures(value) : undefined;
+}
+
+/** Of a request of Node that got no answer. */
+function urlOf(request: object): string | undefined {
+  const [protocol, path] = [text(request, 'protocol'), text(request, 'path')];
+  const { getHeader } = request as Partial<ClientRequest>;
+  const host = typeof getHeader === 'function' ? getHeader.call(request, 'host') : undefined;
+  return protocol && path?.startsWith('/') && typeof host === 'string'
+    ? `${protocol}//${host}${path}`
+    : undefined;
+}
+
+function object(from: object, name: string): object {
+  const value = readProperty(from, name);
+  return isObject(value) ? value : {};
+}
+
+function status(res: object): number | undefined {
+  const value = readProperty(res, 'statusCode');
+  return typeof value === 'number' ? value : undefined;
+}
+
+function parsed(url: string | undefined): URL | undefined {
+  return url !== undefined && URL.canParse(url) ? new URL(url) : undefined;
 }

@@ -21,32 +21,40 @@ const originals = new WeakMap<object, object>();
 
 /** Replaces agents, transports and dispatchers in the config by stand-ins. */
 export function hideConnections(config: object): void {
-  replaceIn(config, (value, name) => (isConnection(value, name) ? standInOf(value) : value));
+  for (const [name, value] of Object.entries(config) as [string, unknown][]) {
+    if (typeof value !== 'object' || value === null) continue;
+    if (name === FETCH_OPTIONS) Reflect.set(config, name, changedCopy(value, hideConnections));
+    // Agents and dispatchers are event emitters; a transport may be `node:http` itself, which knows the global agent.
+    else if (value instanceof EventEmitter || CONNECTIONS.has(name)) {
+      Reflect.set(config, name, standInOf(value));
+    }
+  }
 }
 
 /** Undoes `hideConnections`: adapters and libraries check the class of an agent. */
 export function revealConnections(config: object): void {
-  replaceIn(config, (value) => originals.get(value) ?? value);
-}
-
-function replaceIn(config: object, replacement: (value: object, name: string) => object): void {
   for (const [name, value] of Object.entries(config) as [string, unknown][]) {
     if (typeof value !== 'object' || value === null) continue;
-    // These hold undici's dispatcher; the object may be the caller's own, so a copy is changed.
-    const changed = name === 'fetchOptions' ? { ...value } : replacement(value, name);
-    if (name === 'fetchOptions') replaceIn(changed, replacement);
-    if (changed !== value) Reflect.set(config, name, changed);
+    const original = originals.get(value);
+    if (original) Reflect.set(config, name, original);
+    else if (name === FETCH_OPTIONS) Reflect.set(config, name, changedCopy(value, revealConnections));
   }
+}
+
+/** These hold undici's dispatcher. */
+const FETCH_OPTIONS = 'fetchOptions';
+
+/** The object may be the caller's own. */
+function changedCopy(value: object, change: (copy: object) => void): object {
+  const copy = { ...value };
+  change(copy);
+  return copy;
 }
 
 const CONNECTIONS: ReadonlySet<string> = new Set(['httpAgent', 'httpsAgent', 'transport', 'dispatcher']);
 
-/** Agents and dispatchers are event emitters; a transport may be `node:http` itself, which knows the global agent. */
-function isConnection(value: object, name: string): boolean {
-  return !originals.has(value) && (value instanceof EventEmitter || CONNECTIONS.has(name));
-}
-
 function standInOf(original: object): object {
+  if (originals.has(original)) return original; // It is one.
   const known = standIns.get(original);
   if (known) return known;
   // `util.inspect` prints the target of a proxy; every access goes through the traps.

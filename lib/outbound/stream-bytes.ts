@@ -1,6 +1,6 @@
 import { PassThrough, Readable } from 'node:stream';
 import { MAuthUnableToSignError } from '../config/errors.js';
-import { causeInWords } from './error-in-words.js';
+import { causeInWords } from './signature-traces.js';
 
 /** A stream of Node: a Readable, or an older stream that can only be piped. */
 export type NodeStream = NodeJS.ReadableStream & {

@@ -1,5 +1,5 @@
 import { type ByteString } from './byte-string.js';
-import { escapedByte, isEncodedByte, isUnreserved, writeEncoded } from './percent-encoding.js';
+import { escapedByte, isEncodedByte, UNRESERVED, writeEncoded } from './percent-encoding.js';
 
 const SLASHES = /\/{2,}/g;
 // Only escapes that hold no upper-case letter are raised; `%cF` stays as it is in every client.
@@ -86,7 +86,7 @@ function isCanonical(bytes: Uint8Array, end: number): boolean {
   let hasValue = false;
   for (let at = 0; at <= end; at++) {
     const byte = bytes[at];
-    if (isUnreserved(byte)) continue;
+    if (UNRESERVED[byte] === 1) continue;
     if (byte === EQUALS && !hasValue) {
       hasValue = true;
     } else if (byte === PERCENT && isEncodedByte(bytes[at + 1], bytes[at + 2])) {
@@ -107,7 +107,7 @@ function writePieces(bytes: Uint8Array, end: number, into: Uint8Array): number[]
   let hasValue = false;
   for (let at = 0; at <= end; at++) {
     const byte = bytes[at];
-    if (isUnreserved(byte)) {
+    if (UNRESERVED[byte] === 1) {
       into[to++] = byte;
     } else if (byte === AMPERSAND) {
       if (!hasValue) into[to++] = EQUALS;

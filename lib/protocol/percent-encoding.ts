@@ -3,7 +3,8 @@ const HEX_DIGITS = new Int8Array(256).fill(-1);
 for (const digit of '0123456789abcdefABCDEF') HEX_DIGITS[digit.charCodeAt(0)] = parseInt(digit, 16);
 
 // RFC 3986, section 2.3.
-const UNRESERVED = new Uint8Array(256);
+/** 1 for each byte that stands for itself in encoded text. */
+export const UNRESERVED = new Uint8Array(256);
 for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~') {
   UNRESERVED[character.charCodeAt(0)] = 1;
 }
@@ -11,11 +12,6 @@ for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 const PERCENT = 0x25;
 const DIGITS = Buffer.from('0123456789ABCDEF', 'latin1');
 const FIRST_LOWER_CASE_DIGIT = 0x61;
-
-/** Whether the byte stands for itself in encoded text. */
-export function isUnreserved(byte: number): boolean {
-  return UNRESERVED[byte] === 1;
-}
 
 /** The byte that a percent sign before these two characters stands for; -1 when it begins no escape. */
 export function escapedByte(high: number, low: number): number {

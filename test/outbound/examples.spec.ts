@@ -50,7 +50,7 @@ describe('The example of', () => {
     expect(server.last.target).toBe('/studies?page=1');
   });
 
-  it('MAuthAxiosInterceptor.attach, @SignResponse(), MAuthRequestConfig and getMAuthIdentity, together', async () => {
+  it('signAxios, @SignResponse(), MAuthRequestConfig and getMAuthIdentity, together', async () => {
     const common = await import('@nestjs/common');
     const names = { ...common, ...library, axios, options };
     const marked = exampleOf('lib/nest/decorators.ts', 'export function SignResponse(');
@@ -63,7 +63,7 @@ describe('The example of', () => {
     const imports = [library.MAuthModule.forRoot(options)];
     const { url, close } = await startApp(PLATFORMS[0][1], { imports, controllers: [TermsController] });
     try {
-      const attach = exampleOf('lib/outbound/axios/mauth-axios.interceptor.ts', 'static attach(');
+      const attach = exampleOf('lib/outbound/axios/sign-axios.ts', 'export function signAxios(');
       const instance = axios.create();
       const create = { create: () => instance };
       await runExample(attach, { ...names, axios: create, baseURL: url }, 'detach');

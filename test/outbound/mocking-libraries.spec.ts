@@ -7,7 +7,7 @@ import nock from 'nock';
 import { Readable } from 'node:stream';
 import { MAuthSigner } from '../../lib/core.js';
 import { stringToSign, verifySignature } from '../../lib/protocol/index.js';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/sign-axios.js';
 import { createTestApp } from '../support/test-app.js';
 import { answerWith, expectAuthentic, mauthHeaders, RecordingServer } from './recording-server.js';
 

@@ -1,6 +1,6 @@
 import axios from 'axios';
 import { MAuthAuthenticator, MAuthSigner, signedFetch } from '../../lib/core.js';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/sign-axios.js';
 import { createTestApp } from '../support/test-app.js';
 import { mauthHeaders, RecordingServer } from './recording-server.js';
 

@@ -1,7 +1,7 @@
 import axios, { type AxiosError, type AxiosRequestConfig } from 'axios';
 import { createRequire } from 'node:module';
 import { type Readable } from 'node:stream';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/sign-axios.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createTestApp } from '../support/test-app.js';
 import {

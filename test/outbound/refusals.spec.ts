@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { type EventEmitter } from 'node:events';
 import { Readable, Stream } from 'node:stream';
 import { MAuthConfigurationError, MAuthUnableToSignError } from '../../lib/config/errors.js';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/sign-axios.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createTestApp } from '../support/test-app.js';
 import { expectAuthentic, RecordingServer } from './recording-server.js';

@@ -2,7 +2,7 @@ import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import FormDataPackage from 'form-data';
 import { PassThrough, Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/sign-axios.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createTestApp } from '../support/test-app.js';
 import { answerWith, expectAuthentic, RecordingServer, redirectTo } from './recording-server.js';

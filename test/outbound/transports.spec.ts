@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/sign-axios.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createTestApp } from '../support/test-app.js';
 import {

@@ -1,7 +1,7 @@
 import { type AxiosInstance, type AxiosResponse, type RequestConfig } from './axios-types.js';
 
 /** An axios without defaults and without anybody's interceptors: builds URLs and runs adapters, nothing else. */
-export interface BareAxios {
+export interface AdapterRunner {
   /** The URL that axios makes of these parts; nothing is encoded that axios would not encode. */
   getUri(parts: Partial<RequestConfig>): string;
   /** Lets axios choose the config's adapter and run it on the config as it stands. */
@@ -13,7 +13,7 @@ export interface BareAxios {
 type AxiosErrorClass = new (message: string, code: string, config: RequestConfig, request: unknown) => Error;
 
 /** Carries a config past axios' merging, which copies plain objects but leaves instances of classes alone. */
-class Finished {
+class RawConfig {
   constructor(readonly config: RequestConfig) {}
 }
 
@@ -21,17 +21,17 @@ class Finished {
  * Makes it of an instance rather than of an imported axios: so it is the same copy of axios, with the same adapters
  * and the same error classes as the instance's own.
  */
-export function bareAxios(instance: AxiosInstance): BareAxios {
+export function adapterRunner(instance: AxiosInstance): AdapterRunner {
   const bare = instance.create();
   for (const name of Object.keys(bare.defaults)) Reflect.deleteProperty(bare.defaults, name);
-  bare.interceptors.request.use((carrier) => (carrier as unknown as { finished: Finished }).finished.config);
+  bare.interceptors.request.use((carrier) => (carrier as unknown as { finished: RawConfig }).finished.config);
   return {
     getUri: (parts) => bare.getUri(parts),
-    send: (config) => bare.request({ finished: new Finished(config) } as object),
+    send: (config) => bare.request({ finished: new RawConfig(config) } as object),
     error: async (message, code, { config, request }) => {
       // Instances do not have the class, but they throw it where there is no such adapter.
       const thrown: unknown = await bare
-        .request({ finished: new Finished({ adapter: 'none' } as never) } as object)
+        .request({ finished: new RawConfig({ adapter: 'none' } as never) } as object)
         .catch((error: unknown) => error);
       const ErrorClass = (thrown as { constructor: AxiosErrorClass }).constructor;
       return new ErrorClass(message, code, config, request);

@@ -1,5 +1,4 @@
 import { type HttpService } from '@nestjs/axios';
-import { type MAuthRequestOptions } from './mauth-request-options.js';
 
 /*
  * Types of axios, taken from where @nestjs/axios takes them: an application may hold two copies of axios (CommonJS
@@ -48,3 +47,11 @@ type ResponseInterceptor = NonNullable<Parameters<AxiosInstance['interceptors'][
 
 /** An axios response. */
 export type AxiosResponse = Parameters<ResponseInterceptor>[0];
+
+/** `mauth` in the config of one request: instead of what the instance was made with. */
+export interface MAuthRequestOptions {
+  /** Authenticate the response. Setting `expectAppUuid` implies it. */
+  authenticateResponse?: boolean;
+  /** The app that must have signed the response. */
+  expectAppUuid?: string;
+}

@@ -1,7 +1,8 @@
 import { MAuthUnableToSignError } from '../../config/errors.js';
 import { type RequestConfig } from './axios-types.js';
-import { type BareAxios } from './adapter-runner.js';
-import { kindOfError } from '../error-in-words.js';
+import { isHttp, requestTarget } from '../signed-step.js';
+import { type AdapterRunner } from './adapter-runner.js';
+import { kindOfError } from '../signature-traces.js';
 
 // The URL parser would drop these, or start a fragment at them, if a `paramsSerializer` left them unescaped.
 const UNSAFE = /[\0-\x20#\x7f]/g;
@@ -12,7 +13,7 @@ const UNSAFE = /[\0-\x20#\x7f]/g;
  *
  * @throws MAuthUnableToSignError `malformed_url` when the config has no valid absolute URL
  */
-export function requestUrl(config: RequestConfig, axios: BareAxios): URL {
+export function requestUrl(config: RequestConfig, axios: AdapterRunner): URL {
   try {
     return settledUrl(config, axios);
   } catch (error) {
@@ -25,7 +26,7 @@ export function requestUrl(config: RequestConfig, axios: BareAxios): URL {
   }
 }
 
-function settledUrl(config: RequestConfig, axios: BareAxios): URL {
+function settledUrl(config: RequestConfig, axios: AdapterRunner): URL {
   const { baseURL, allowAbsoluteUrls, paramsSerializer, socketPath } = config;
   const params: unknown = config.params;
   // A request over a Unix socket may have a path for its URL; axios names the host like this too.
@@ -42,18 +43,13 @@ function settledUrl(config: RequestConfig, axios: BareAxios): URL {
 }
 
 /** Whether every adapter makes that very URL of the config as it stands. */
-export function comesTo(url: URL, config: RequestConfig, axios: BareAxios): boolean {
+export function comesTo(url: URL, config: RequestConfig, axios: AdapterRunner): boolean {
   const { baseURL, allowAbsoluteUrls, paramsSerializer, socketPath } = config;
   const params: unknown = config.params;
   const made = axios.getUri({ baseURL, url: config.url, allowAbsoluteUrls, params, paramsSerializer });
   const uri = socketPath && made.startsWith('/') ? `http://localhost${made}` : made;
   const settled = url.origin + requestTarget(url);
   return uri === settled || `${uri}/` === settled;
-}
-
-/** Whether the URL is requested over HTTP; a `data:` URL, for example, is not. */
-export function isHttp({ protocol }: URL): boolean {
-  return protocol === 'http:' || protocol === 'https:';
 }
 
 function escape(character: string): string {
@@ -72,9 +68,4 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
-}
-
-/** The part of a URL that the server gets in the request line, also when the request goes over a proxy. */
-export function requestTarget(url: URL): string {
-  return url.pathname + url.search;
 }

@@ -7,8 +7,7 @@ import {
 } from '../../config/errors.js';
 import { ownProperties } from '../../protocol/own-properties.js';
 import { isAppUuid } from '../../protocol/headers.js';
-import { type AxiosResponse } from './axios-types.js';
-import { type MAuthRequestOptions } from './mauth-request-options.js';
+import { type AxiosResponse, type MAuthRequestOptions } from './axios-types.js';
 
 /** Which responses are authenticated, and who may have signed them. */
 export interface MAuthResponseAuthenticationOptions {
@@ -112,7 +111,7 @@ function readExpected(option: string, uuid: unknown): string | undefined {
 function required(authenticator: ResponseAuthenticator | undefined): ResponseAuthenticator {
   if (authenticator) return authenticator;
   throw new MAuthConfigurationError(
-    'Responses are to be authenticated, but there is nobody to do it: pass `authenticator` to ' +
-      'MAuthAxiosInterceptor.attach(), or use MAuthHttpService.',
+    'Responses are to be authenticated, but there is no authenticator: pass `authenticator` to signAxios(), ' +
+      'or use MAuthHttpService.',
   );
 }

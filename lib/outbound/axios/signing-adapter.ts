@@ -6,28 +6,29 @@ import {
   type MAuthRequestConfig,
   type RequestConfig,
 } from './axios-types.js';
-import { type BareAxios } from './adapter-runner.js';
+import { type AdapterRunner } from './adapter-runner.js';
 import { cleanError, cleanResponse } from '../clean-outcome.js';
-import { causeInWords } from '../error-in-words.js';
+import { causeInWords } from '../signature-traces.js';
 import { RequestDeadline } from './request-deadline.js';
 import { ownProperty } from '../../protocol/own-properties.js';
 import { framed, withContentType, withoutMAuth } from '../header-fields.js';
-import { followsRedirects, withoutRedirects } from './own-redirects.js';
 import {
+  followsRedirects,
+  withoutRedirects,
   arrivedFrom,
   discard,
   isRedirectStatus,
   redirectFailed,
   redirectLocation,
   tooManyRedirects,
-  type Answer,
-} from './redirect-answer.js';
+  type AxiosAnswer,
+  type RedirectStep,
+  nextStep,
+} from './redirects.js';
 import { revealConnections } from '../hidden-connections.js';
-import { type Hop } from './redirect-step.js';
-import { nextHop } from './redirection.js';
 import { bodyAtHand, readBody, type RequestBody } from '../request-body.js';
-import { requestSignature, type RequestSigner } from '../request-signature.js';
-import { comesTo, credentialsOf, isHttp, requestTarget, requestUrl } from './request-url.js';
+import { isHttp, requestTarget, signatureOf, type RequestSigner } from '../signed-step.js';
+import { comesTo, credentialsOf, requestUrl } from './request-url.js';
 import {
   AS_RECEIVED,
   DecompressedTooLarge,
@@ -36,11 +37,11 @@ import {
   withEncodingFor,
 } from './received-response.js';
 import { authenticateResponse, type ResponseCheck, type ResponseChecks } from './response-authentication.js';
-import { type SignedOrigins } from '../signed-origins.js';
+import { type SignedOrigins } from '../signing-options.js';
 
 /** What a signing adapter works with. */
 export interface SigningParts {
-  readonly axios: BareAxios;
+  readonly axios: AdapterRunner;
   readonly signer: RequestSigner;
   readonly isSigned: SignedOrigins;
   /** Largest stream, Blob or form, in bytes. */
@@ -59,14 +60,14 @@ export function signingAdapter(choice: AdapterChoice, parts: SigningParts): Adap
   return async (config) => {
     revealConnections(config);
     try {
-      return cleanResponse(await new SignedExchange(choice, config, parts).run(), config);
+      return cleanResponse(await new OutgoingRequest(choice, config, parts).run(), config);
     } catch (error) {
       throw cleanError(error, config);
     }
   };
 }
 
-/** axios tells so by an error that names the response: its status and headers are nobody's word. */
+/** axios tells so by an error that names the response: its status and headers are not vouched for. */
 function cutShort({ status }: AxiosResponse, cause: object): MAuthUnableToAuthenticateError {
   return new MAuthUnableToAuthenticateError(
     'body_unavailable',
@@ -76,7 +77,7 @@ function cutShort({ status }: AxiosResponse, cause: object): MAuthUnableToAuthen
 }
 
 /** One request of the caller's, with the redirects that it meets. */
-class SignedExchange {
+class OutgoingRequest {
   readonly #deadline: RequestDeadline;
   readonly #check: ResponseCheck | undefined;
 
@@ -94,10 +95,10 @@ class SignedExchange {
     const headers = withoutMAuth(config.headers);
     const url = requestUrl(config, parts.axios);
     if (!isHttp(url) || !parts.isSigned(url.origin)) {
-      return this.#send(this.#asWritten(this.#hopConfig({ headers: headers as RequestConfig['headers'] })));
+      return this.#send(this.#asWritten(this.#configOf({ headers: headers as RequestConfig['headers'] })));
     }
     const body = await this.#settledBody();
-    const hop: Hop = {
+    const step: RedirectStep = {
       url,
       method: (config.method ?? 'get').toUpperCase(),
       headers: withContentType(headers, body),
@@ -105,9 +106,9 @@ class SignedExchange {
       withBody: true,
       signed: true,
     };
-    const settled = await this.#attempt(hop, body);
+    const settled = await this.#attempt(step, body);
     const first = !body.consumed && comesTo(url, config, parts.axios) ? this.#asWritten(settled) : settled;
-    return followsRedirects(config) ? this.#follow(hop, body, first) : this.#send(first);
+    return followsRedirects(config) ? this.#follow(step, body, first) : this.#send(first);
   }
 
   /**
@@ -149,8 +150,8 @@ class SignedExchange {
     }
   }
 
-  async #follow(start: Hop, body: RequestBody, first: RequestConfig): Promise<AxiosResponse> {
-    let hop = start;
+  async #follow(start: RedirectStep, body: RequestBody, first: RequestConfig): Promise<AxiosResponse> {
+    let step = start;
     let attempt = first;
     const limit = this.config.maxRedirects || MAX_REDIRECTS;
     for (let followed = 0; ; followed++) {
@@ -160,11 +161,11 @@ class SignedExchange {
       discard(answer.response);
       if (followed >= limit) throw tooManyRedirects(answer);
       try {
-        hop = nextHop(hop, answer.response, location, this.config);
+        step = nextStep(step, answer.response, location, this.config);
       } catch (cause) {
         throw redirectFailed(answer, cause);
       }
-      attempt = await this.#attempt(hop, body);
+      attempt = await this.#attempt(step, body);
     }
   }
 
@@ -172,7 +173,7 @@ class SignedExchange {
    * Sends; a redirect comes back whatever the caller's `validateStatus` thinks of its status, and so does what is to be
    * authenticated.
    */
-  async #exchange(config: RequestConfig): Promise<Answer> {
+  async #exchange(config: RequestConfig): Promise<AxiosAnswer> {
     const validate = config.validateStatus;
     // Refusing redirects makes axios build the error that may be needed.
     config.validateStatus = (status) => !isRedirectStatus(status) && (!validate || validate(status));
@@ -187,14 +188,14 @@ class SignedExchange {
   }
 
   /** The last response of a chain, authenticated, then accepted or refused as the caller's `validateStatus` has it. */
-  async #judged({ response, refusal }: Answer): Promise<AxiosResponse> {
+  async #judged({ response, refusal }: AxiosAnswer): Promise<AxiosResponse> {
     const { validateStatus } = this.config;
     if (this.#check) await this.#receive({ response, refusal }, this.#check);
     if (!refusal || !validateStatus || validateStatus(response.status)) return response;
     throw refusal as Error;
   }
 
-  async #receive({ response, refusal }: Answer, check: ResponseCheck): Promise<void> {
+  async #receive({ response, refusal }: AxiosAnswer, check: ResponseCheck): Promise<void> {
     if (refusal && response.data === undefined) throw cutShort(response, refusal);
     const body = receivedBody(response);
     await authenticateResponse(response, body?.bytes, check);
@@ -208,22 +209,20 @@ class SignedExchange {
   }
 
   /** The config of one request, signed now if it is to be signed. */
-  async #attempt(hop: Hop, body: RequestBody): Promise<RequestConfig> {
-    const sent = hop.withBody ? body : undefined;
+  async #attempt(step: RedirectStep, body: RequestBody): Promise<RequestConfig> {
+    const sent = step.withBody ? body : undefined;
     const bytes = sent?.bytes ?? Buffer.alloc(0);
-    const headers = framed(withoutMAuth(hop.headers), bytes);
-    if (hop.signed) {
-      const { method, url } = hop;
-      const signed = { method, url: requestTarget(url), body: bytes };
-      Object.assign(headers, await requestSignature(this.parts.signer, signed));
-    }
+    const headers = {
+      ...framed(step.headers, bytes),
+      ...(await signatureOf(step, bytes, this.parts.signer)),
+    };
     const { timeout, timeoutErrorMessage } = this.#deadline.rest();
-    return this.#hopConfig({
-      url: hop.url.origin + requestTarget(hop.url),
-      method: hop.method.toLowerCase(),
+    return this.#configOf({
+      url: step.url.origin + requestTarget(step.url),
+      method: step.method.toLowerCase(),
       headers: headers as RequestConfig['headers'],
       data: sent?.data,
-      auth: hop.auth,
+      auth: step.auth,
       timeout,
       timeoutErrorMessage,
       // Settled in `url`.
@@ -234,7 +233,7 @@ class SignedExchange {
   }
 
   /** Interceptors and transforms have run; the chosen adapter is all that is left to do. */
-  #hopConfig(changes: Partial<RequestConfig>): RequestConfig {
+  #configOf(changes: Partial<RequestConfig>): RequestConfig {
     const done = { transformRequest: undefined, transformResponse: undefined, adapter: this.choice };
     if (!this.#check) return { ...this.config, ...done, ...changes };
     const headers = withEncodingFor(this.choice, changes.headers ?? {}) as RequestConfig['headers'];

@@ -3,21 +3,21 @@ import { type MAuthSigner } from '../../signing/mauth-signer.js';
 import { cleanError } from '../clean-outcome.js';
 import { fetchBody, type FetchBody } from './fetch-body.js';
 import { CARRIED, fetchCall } from './fetch-request.js';
-import { requestSignature, type RequestSigner } from '../request-signature.js';
-import { becomesGet, CREDENTIALS } from '../redirect-rules.js';
-import { readSignedOrigins } from '../signed-origins.js';
-import { readMaxStreamBytes, type MAuthSigningOptions } from '../signing-options.js';
-
+import {
+  isHttp,
+  redirectOf,
+  requestTarget,
+  signatureOf,
+  type RequestSigner,
+  type SignedStep,
+} from '../signed-step.js';
+import { readSignedOrigins, readMaxStreamBytes, type MAuthSigningOptions } from '../signing-options.js';
 type Fetch = typeof globalThis.fetch;
 
-/** One request of a chain: the first, or one that a redirect has led to. */
-interface FetchHop {
-  readonly url: URL;
-  readonly method: string;
+/** One request of a chain, in the terms of fetch. */
+interface FetchStep extends SignedStep {
   readonly headers: Headers;
   readonly body: FetchBody;
-  /** Only as long as no redirect has led away from the first origin. */
-  readonly signed: boolean;
 }
 
 // As many as the fetch standard follows.
@@ -57,7 +57,7 @@ export function signedFetch(
   const send: Fetch = async (input, init) => {
     const call = fetchCall(input, init);
     const { url, headers, signal } = call;
-    if (!/^https?:$/.test(url.protocol) || !isSigned(url.origin)) return fetch(input, { ...init, headers });
+    if (!isHttp(url) || !isSigned(url.origin)) return fetch(input, { ...init, headers });
     const { request, body } = await fetchBody(call, maxBytes);
     return new SignedFetching(fetch, signer, request, { ...init, signal }).run(body);
   };
@@ -78,28 +78,25 @@ class SignedFetching {
 
   async run(body: FetchBody): Promise<Response> {
     const { url, method, headers, redirect } = this.request;
-    let hop: FetchHop = { url: new URL(url), method, headers: new Headers(headers), body, signed: true };
-    if (redirect !== 'follow') return this.#send(hop, redirect);
+    let step: FetchStep = { url: new URL(url), method, headers: new Headers(headers), body, signed: true };
+    if (redirect !== 'follow') return this.#send(step, redirect);
     for (let followed = 0; ; followed++) {
-      const response = await this.#send(hop, 'manual');
+      const response = await this.#send(step, 'manual');
       const location = redirectLocation(response);
       if (location === undefined) return followed > 0 ? markRedirected(response) : response;
       await response.body?.cancel();
       if (followed >= MAX_REDIRECTS) throw failed('redirect count exceeded');
-      hop = nextHop(hop, response.status, location);
+      step = nextStep(step, response.status, location);
     }
   }
 
-  async #send(hop: FetchHop, redirect: RequestInit['redirect']): Promise<Response> {
-    const { url, method, body } = hop;
-    const headers = new Headers(hop.headers);
-    if (hop.signed) {
-      const signed = { method, url: url.pathname + url.search, body: body.bytes };
-      const signature = await requestSignature(this.signer, signed);
-      for (const [name, value] of Object.entries(signature)) headers.set(name, value);
-    }
+  async #send(step: FetchStep, redirect: RequestInit['redirect']): Promise<Response> {
+    const { url, method, body } = step;
+    const headers = new Headers(step.headers);
+    const signature = await signatureOf(step, body.bytes, this.signer);
+    for (const [name, value] of Object.entries(signature)) headers.set(name, value);
     const carried = Object.fromEntries(CARRIED.map((name) => [name, this.request[name]]));
-    return this.fetch(url.origin + url.pathname + url.search, {
+    return this.fetch(url.origin + requestTarget(url), {
       ...this.init,
       ...carried,
       method,
@@ -124,29 +121,20 @@ function locationText(location: string): string {
 }
 
 /** By the rules of the fetch standard (HTTP-redirect fetch). */
-function nextHop(hop: FetchHop, status: number, location: string): FetchHop {
-  const base = hop.url;
-  if (!URL.canParse(location, base.href)) throw failed('the location of a redirect is no URL');
-  const url = new URL(location, base);
-  if (!/^https?:$/.test(url.protocol)) throw failed('a redirect leads to something other than HTTP');
+function nextStep(step: FetchStep, status: number, location: string): FetchStep {
+  if (!URL.canParse(location, step.url.href)) throw failed('the location of a redirect is no URL');
+  const url = new URL(location, step.url);
+  if (!isHttp(url)) throw failed('a redirect leads to something other than HTTP');
   if (url.username || url.password) throw failed('a redirect leads to a URL with credentials');
-  const isGet = becomesGet(status, hop.method);
-  if (!isGet && hop.body.isStream)
+  const { method, isGet, isElsewhere, drops } = redirectOf(step, status, url);
+  if (!isGet && step.body.isStream)
     throw failed('a body that is a stream cannot be sent again after a redirect');
-  const isElsewhere = url.origin !== base.origin;
-  const headers = new Headers(hop.headers);
+  const headers = new Headers(step.headers);
   for (const name of [...headers.keys()]) {
-    if ((isGet && name.startsWith('content-')) || (isElsewhere && [...CREDENTIALS, 'host'].includes(name))) {
-      headers.delete(name);
-    }
+    if (drops(name) || (isElsewhere && name === 'host')) headers.delete(name);
   }
-  return {
-    url,
-    method: isGet ? 'GET' : hop.method,
-    headers,
-    body: isGet ? { bytes: Buffer.alloc(0), isStream: false } : hop.body,
-    signed: hop.signed && !isElsewhere,
-  };
+  const body = isGet ? { bytes: Buffer.alloc(0), isStream: false } : step.body;
+  return { url, method, headers, body, signed: step.signed && !isElsewhere };
 }
 
 /** What fetch tells of a chain that it has followed itself. */

@@ -1,4 +1,72 @@
-import { type AxiosInstance, type AxiosResponse, type RequestConfig } from './axios-types.js';
+import {
+  type Adapter,
+  type AdapterChoice,
+  type AxiosInstance,
+  type AxiosResponse,
+  type RequestConfig,
+} from './axios-types.js';
+import { signingAdapter, type SigningParts } from './signing-adapter.js';
+import { revealConnections } from '../hidden-connections.js';
+import { isObject } from '../signature-traces.js';
+
+// Found again by another copy of this library too, so that a repeated request is not signed twice.
+const WRAPPED = Symbol.for('nestjs-mauth:wrapped-adapter');
+const partsOfAdapters = new WeakMap<object, SigningParts>();
+const guards = new WeakMap<object, SigningParts>();
+
+/** The config, or a copy if it is closed to changes, with an adapter that signs over whichever it has. */
+export function withSigning(config: RequestConfig, parts: SigningParts): RequestConfig {
+  // axios says what is wrong with an interceptor that returns nothing.
+  if (!isObject(config) || isSettled(config, parts)) return config;
+  const own = Object.isExtensible(config) ? config : { ...config };
+  revealConnections(own);
+  own.adapter = wrapped(own.adapter, parts);
+  own.transformRequest = [...transforms(own), guard(parts)];
+  return own;
+}
+
+/** Whether no interceptor has changed what was done here. */
+function isSettled({ adapter, transformRequest }: RequestConfig, parts: SigningParts): boolean {
+  const last: unknown = Array.isArray(transformRequest) ? transformRequest.at(-1) : undefined;
+  return (
+    typeof adapter === 'function' &&
+    partsOfAdapters.get(adapter) === parts &&
+    typeof last === 'function' &&
+    guards.get(last) === parts
+  );
+}
+
+function wrapped(choice: AdapterChoice, parts: SigningParts): Adapter {
+  const known = typeof choice === 'function' ? partsOfAdapters.get(choice) : undefined;
+  if (known === parts) return choice as Adapter;
+  // The config of a request that is repeated has been wrapped before.
+  const original =
+    typeof choice === 'function' && WRAPPED in choice ? (choice[WRAPPED] as AdapterChoice) : choice;
+  const sign = signingAdapter(original, parts);
+  const adapter: Adapter = (config) => {
+    config.transformRequest = transforms(config);
+    return sign(config);
+  };
+  partsOfAdapters.set(adapter, parts);
+  return Object.assign(adapter, { [WRAPPED]: original });
+}
+
+type Transform = Extract<RequestConfig['transformRequest'], (...given: never[]) => unknown>;
+
+/** The caller's transforms of the request. */
+function transforms({ transformRequest }: RequestConfig): Transform[] {
+  return [transformRequest ?? []].flat().filter((transform) => !guards.has(transform));
+}
+
+/** axios looks at `adapter` after the transforms, which get the config as `this` and could set another one. */
+function guard(parts: SigningParts): Transform {
+  const transform: Transform = function (this: RequestConfig, data: unknown) {
+    this.adapter = wrapped(this.adapter, parts);
+    return data;
+  };
+  guards.set(transform, parts);
+  return transform;
+}
 
 /** What axios keeps of an interceptor. */
 interface Interceptor<V> {
@@ -19,7 +87,7 @@ interface InterceptorManager<V> {
 export interface OwnInterceptors {
   /** With the config that a request starts with, and with each one that an interceptor returns. */
   config(config: RequestConfig): RequestConfig;
-  /** With a response, and with an error, before anybody else's interceptors get them. */
+  /** With a response, and with an error, before the interceptors of others get them. */
   response(response: AxiosResponse): AxiosResponse;
   error(error: unknown): unknown;
 }

@@ -2,7 +2,7 @@ import { HttpService } from '@nestjs/axios';
 import axios, { AxiosHeaders, type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { Readable } from 'node:stream';
 import { MAuthConfigurationError } from '../../lib/config/errors.js';
-import { MAuthAxiosInterceptor } from '../../lib/outbound/axios/mauth-axios.interceptor.js';
+import { MAuthAxiosInterceptor, signAxios } from '../../lib/outbound/axios/sign-axios.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { createTestApp } from '../support/test-app.js';
 import { answerWith, expectAuthentic, mauthHeaders, RecordingServer } from './recording-server.js';
@@ -30,7 +30,7 @@ describe('MAuthAxiosInterceptor', () => {
   it('signs what an axios instance sends from then on, until it is detached', async () => {
     const client = newClient();
     await client.get('/before');
-    const detach = MAuthAxiosInterceptor.attach(client, newSigner());
+    const detach = signAxios(client, newSigner());
     await client.get('/attached');
     detach();
     detach();
@@ -42,7 +42,7 @@ describe('MAuthAxiosInterceptor', () => {
 
   it('signs what an HttpService sends', async () => {
     const client = newClient();
-    MAuthAxiosInterceptor.attach(new HttpService(client as never), newSigner());
+    signAxios(new HttpService(client as never), newSigner());
     await client.get('/');
     expectAuthentic(server.last, app);
   });
@@ -52,7 +52,7 @@ describe('MAuthAxiosInterceptor', () => {
     for (const signVersions of ['v1', 'v2'] as const) {
       const client = newClient({ headers: { 'X-MWS-Time': '1', 'MCC-Time': '1' } });
       const signer = new MAuthSigner({ appUuid: app.appUuid, privateKey: app.privateKey, signVersions });
-      MAuthAxiosInterceptor.attach(client, signer);
+      signAxios(client, signer);
       await client.post('/', 'x');
       expect(server.last[signVersions].authentic).toBe(true);
       expect(mauthHeaders(server.last).sort()).toEqual(names[signVersions]);
@@ -63,8 +63,10 @@ describe('MAuthAxiosInterceptor', () => {
     const client = newClient();
     const signer = newSigner();
     const signRequest = jest.spyOn(signer, 'signRequest');
-    const detach = MAuthAxiosInterceptor.attach(client, signer, { signedOrigins: [server.origin] });
-    expect(MAuthAxiosInterceptor.attach(client, signer, { signedOrigins: [server.origin] })).toBe(detach);
+    const detach = signAxios(client, signer, { signedOrigins: [server.origin] });
+    const options = { signedOrigins: [server.origin] };
+    expect(signAxios(client, signer, options)).toBe(detach);
+    expect(MAuthAxiosInterceptor.attach(client, signer, options)).toBe(detach);
     await client.get('/');
     expect(signRequest).toHaveBeenCalledTimes(1);
     detach();
@@ -75,13 +77,13 @@ describe('MAuthAxiosInterceptor', () => {
   it('refuses a second signer, or other options, until the first is detached', async () => {
     const client = newClient();
     const signer = newSigner();
-    const detach = MAuthAxiosInterceptor.attach(client, signer);
-    expect(() => MAuthAxiosInterceptor.attach(client, newSigner())).toThrow(MAuthConfigurationError);
-    expect(() => MAuthAxiosInterceptor.attach(client, signer, { maxStreamBytes: 1 })).toThrow(/detach/);
+    const detach = signAxios(client, signer);
+    expect(() => signAxios(client, newSigner())).toThrow(MAuthConfigurationError);
+    expect(() => signAxios(client, signer, { maxStreamBytes: 1 })).toThrow(/detach/);
     detach();
-    const next = MAuthAxiosInterceptor.attach(client, newSigner());
+    const next = signAxios(client, newSigner());
     detach();
-    expect(() => MAuthAxiosInterceptor.attach(client, newSigner())).toThrow(MAuthConfigurationError);
+    expect(() => signAxios(client, newSigner())).toThrow(MAuthConfigurationError);
     next();
   });
 
@@ -89,10 +91,10 @@ describe('MAuthAxiosInterceptor', () => {
     const client = newClient();
     const [first, second] = [newSigner(), newSigner()];
     const calls = [jest.spyOn(first, 'signRequest'), jest.spyOn(second, 'signRequest')];
-    const detach = MAuthAxiosInterceptor.attach(client, first);
+    const detach = signAxios(client, first);
     let { config } = await client.post('/', { a: 1 });
     detach();
-    MAuthAxiosInterceptor.attach(client, second);
+    signAxios(client, second);
     for (let repeated = 0; repeated < 3; repeated++) ({ config } = await client.request(config));
     expect(calls.map(({ mock }) => mock.calls.length)).toEqual([1, 3]);
     for (const request of server.requests) expectAuthentic(request, app);
@@ -100,7 +102,7 @@ describe('MAuthAxiosInterceptor', () => {
 
   it('signs a request that another instance repeats with its config', async () => {
     const client = newClient();
-    MAuthAxiosInterceptor.attach(client, newSigner());
+    signAxios(client, newSigner());
     server.answer(answerWith(503));
     const { config } = await client.post('/', Readable.from(['stream'])).catch((error) => error);
     await axios.create().request(config);
@@ -112,7 +114,7 @@ describe('MAuthAxiosInterceptor', () => {
     let now = Date.now() - 10_000;
     const signer = new MAuthSigner({ appUuid: app.appUuid, privateKey: app.privateKey, now: () => now });
     const client = newClient();
-    MAuthAxiosInterceptor.attach(client, signer);
+    signAxios(client, signer);
     client.interceptors.response.use(undefined, (error) => {
       now += 5_000;
       return client.request(error.config);
@@ -135,7 +137,7 @@ describe('MAuthAxiosInterceptor', () => {
         return config;
       };
       client.interceptors.request.use(change('before'));
-      MAuthAxiosInterceptor.attach(client, newSigner());
+      signAxios(client, newSigner());
       client.interceptors.request.use(change('after'));
       await client.post('/', {});
       expect(JSON.parse(server.last.body.toString())).toEqual({ before: 'before', after: 'after' });
@@ -195,7 +197,7 @@ describe('MAuthAxiosInterceptor', () => {
                   synchronous,
                 });
               if (isEarlier) use();
-              const detach = MAuthAxiosInterceptor.attach(client, newSigner());
+              const detach = signAxios(client, newSigner());
               if (!isEarlier) use();
               await client.post('/', '{"a":1}');
               expectAuthentic(server.last, app);
@@ -215,7 +217,7 @@ describe('MAuthAxiosInterceptor', () => {
       client.interceptors.request.use(() => {
         throw new Error('not so');
       });
-      MAuthAxiosInterceptor.attach(client, newSigner());
+      signAxios(client, newSigner());
       await client.get('/');
       expect(server.last.target).toBe('/own');
       expectAuthentic(server.last, app);
@@ -228,7 +230,7 @@ describe('MAuthAxiosInterceptor', () => {
       };
       for (const transformRequest of [transform, [transform], undefined]) {
         const client = newClient();
-        MAuthAxiosInterceptor.attach(client, newSigner());
+        signAxios(client, newSigner());
         const { config } = await client.post('/', 'a', { transformRequest });
         const { config: again } = await client.request(config);
         const listed = [transformRequest ?? axios.defaults.transformRequest].flat();
@@ -240,7 +242,7 @@ describe('MAuthAxiosInterceptor', () => {
 
     it('although all interceptors are cleared', async () => {
       const client = newClient();
-      const detach = MAuthAxiosInterceptor.attach(client, newSigner());
+      const detach = signAxios(client, newSigner());
       client.interceptors.request.clear();
       client.interceptors.response.clear();
       await client.get('/');
@@ -253,14 +255,14 @@ describe('MAuthAxiosInterceptor', () => {
     it('and leaves it to axios to say that it is nothing', async () => {
       const client = newClient();
       client.interceptors.request.use(() => undefined as never);
-      MAuthAxiosInterceptor.attach(client, newSigner());
+      signAxios(client, newSigner());
       await expect(client.get('/')).rejects.toBeInstanceOf(TypeError);
       expect(server.requests).toEqual([]);
     });
 
     it('unless that one is ejected, or says that it does not run', async () => {
       const client = newClient();
-      MAuthAxiosInterceptor.attach(client, newSigner());
+      signAxios(client, newSigner());
       const ran: string[] = [];
       const note = (name: string) => (config: any) => {
         ran.push(name);
@@ -278,7 +280,7 @@ describe('MAuthAxiosInterceptor', () => {
 
   it('lets each transform run once', async () => {
     const client = newClient();
-    MAuthAxiosInterceptor.attach(client, newSigner());
+    signAxios(client, newSigner());
     const { data } = await client.post('/', 'sent', {
       transformRequest: (body: string) => `${body}!`,
       transformResponse: (body: string) => `${body}?`,
@@ -289,7 +291,7 @@ describe('MAuthAxiosInterceptor', () => {
 
   it('leaves the config as interceptors, errors and answers know it', async () => {
     const client = newClient();
-    MAuthAxiosInterceptor.attach(client, newSigner());
+    signAxios(client, newSigner());
     const { config } = await client.post(
       '/a',
       { a: 1 },
@@ -308,8 +310,7 @@ describe('MAuthAxiosInterceptor', () => {
   });
 
   it.each([-1, 1.5, NaN, '5'])('refuses %p for maxStreamBytes', (maxStreamBytes) => {
-    const attach = () =>
-      MAuthAxiosInterceptor.attach(newClient(), newSigner(), { maxStreamBytes: maxStreamBytes as number });
+    const attach = () => signAxios(newClient(), newSigner(), { maxStreamBytes: maxStreamBytes as number });
     expect(attach).toThrow(/http\.maxStreamBytes/);
   });
 });
@@ -317,7 +318,7 @@ describe('MAuthAxiosInterceptor', () => {
 describe('`signedOrigins`', () => {
   function signedFor(signedOrigins: string[]): AxiosInstance {
     const client = newClient();
-    MAuthAxiosInterceptor.attach(client, newSigner(), { signedOrigins });
+    signAxios(client, newSigner(), { signedOrigins });
     return client;
   }
 
