@@ -41,7 +41,12 @@ import {
   type MAuthOptionsFactory,
 } from './module-options.js';
 import { type MAuthSettings } from '../config/options.js';
-import { AbsentHttpServiceCheck, MAuthHttpService, MAUTH_HTTP_OPTIONS, mauthHttpProvider } from '../outbound/axios/mauth-http.service.js';
+import {
+  AbsentHttpServiceCheck,
+  MAuthHttpService,
+  MAUTH_HTTP_OPTIONS,
+  mauthHttpProvider,
+} from '../outbound/axios/mauth-http.service.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { ownProperties } from '../protocol/own-properties.js';
 

@@ -3,7 +3,12 @@ import { Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import axios from 'axios';
 import { firstValueFrom } from 'rxjs';
-import { MAUTH_HTTP_OPTIONS, mauthHttpProvider, MAuthHttpService, type MAuthHttpOptions } from '../../lib/outbound/axios/mauth-http.service.js';
+import {
+  MAUTH_HTTP_OPTIONS,
+  mauthHttpProvider,
+  MAuthHttpService,
+  type MAuthHttpOptions,
+} from '../../lib/outbound/axios/mauth-http.service.js';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { RecordingLogger } from '../support/running-app.js';
