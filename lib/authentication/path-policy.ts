@@ -1,4 +1,5 @@
-import { escapedByte } from '../protocol/percent-encoding.js';
+import { isUtf8 } from 'node:buffer';
+import { escapedByte, isEncodedByte, UNRESERVED } from '../protocol/percent-encoding.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type RequestLine } from '../protocol/string-to-sign.js';
 
@@ -18,6 +19,9 @@ const BEYOND_ASCII = /[^\0-\x7f]/;
 
 // Most queries hold nothing of that: a look at each character takes three times as long.
 const SUSPECT = /^\?|#|%(?![\dA-Fa-f]{2})|(?:\]|%5[Dd])=/;
+
+/** A byte beyond ASCII: there may be something that is no UTF-8. */
+const HIGH_ESCAPE = /%[89A-Fa-f]/;
 
 /** Both query parsers of Express leave out what comes after as many pieces as this, empty ones included. */
 const MOST_PIECES = 1000;
@@ -65,9 +69,11 @@ function isAmbiguousPath(path: string): boolean {
  * - URL parsers end the query at `#`, and `URLSearchParams` drops a `?` in front;
  * - a broken escape (`%zz`) makes qs and Fastify leave all other escapes of that name or value alone;
  * - qs takes a later `]=` for the end of the name: to V2, `a=b]=c` is `a` with the value `b]=c`;
+ * - qs and Fastify leave a name or value that is no UTF-8 as it is spelled, and V2 knows one spelling of it;
  * - the parsers of Express count pieces.
  */
 function isAmbiguousQuery(query: string): boolean {
+  if (HIGH_ESCAPE.test(query) && query.split('&').some(isUndecodable)) return true;
   if (query.length < MOST_PIECES && !SUSPECT.test(query)) return false;
   if (query.charCodeAt(0) === QUESTION_MARK) return true;
   let pieces = 1;
@@ -90,6 +96,29 @@ function isAmbiguousQuery(query: string): boolean {
     } else if (character === NUMBER_SIGN) return true;
   }
   return false;
+}
+
+/** Whether the name or the value of a piece is no UTF-8, and spelled otherwise than V2 spells it. */
+function isUndecodable(piece: string): boolean {
+  const end = piece.indexOf('=');
+  const parts = end < 0 ? [piece] : [piece.slice(0, end), piece.slice(end + 1)];
+  return parts.some((part) => HIGH_ESCAPE.test(part) && !isUtf8(unescaped(part)) && !isCanonicalText(part));
+}
+
+function unescaped(part: string): Buffer {
+  const decode = (_escape: string, hex: string) => String.fromCharCode(parseInt(hex, 16));
+  return Buffer.from(part.replace(/%([\dA-Fa-f]{2})/g, decode), 'latin1');
+}
+
+/** Whether all of it is unreserved, or escaped because it has to be. */
+function isCanonicalText(part: string): boolean {
+  for (let at = 0; at < part.length; at++) {
+    if (UNRESERVED[part.charCodeAt(at)] === 1) continue;
+    const isEscape = part.charCodeAt(at) === PERCENT;
+    if (!isEscape || !isEncodedByte(part.charCodeAt(at + 1), part.charCodeAt(at + 2))) return false;
+    at += 2;
+  }
+  return true;
 }
 
 /** Whether there is a `]`, raw or escaped, in front of this place. */

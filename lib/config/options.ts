@@ -179,8 +179,8 @@ export interface MAuthOptions {
   /**
    * `strict` refuses requests whose target a router or handler and MAuth could read differently: a raw `#`, absolute
    * form; a path with dot segments, encoded or not, backslashes or NUL; a query that parsers take apart in several
-   * ways (an invalid escape beside a valid one, `a=b]=c`, a second `?` in front, more than 1,000 pieces; over HTTP/2,
-   * raw bytes beyond ASCII). `protocol` leaves them to the signature alone. Default `strict` wherever there is a router
+   * ways (an invalid escape beside a valid one, `a=b]=c`, a second `?` in front, more than 1,000 pieces, what is no
+   * UTF-8 in another spelling than that of V2; over HTTP/2, raw bytes beyond ASCII). `protocol` leaves them to the signature alone. Default `strict` wherever there is a router
    * or a handler; `MAuthAuthenticator` itself has neither, and applies it only where it is set.
    */
   pathPolicy?: 'strict' | 'protocol';
