@@ -1,10 +1,20 @@
+const EXHAUSTIVE = '\\.exhaustive\\.spec\\.ts$';
+const isAll = process.env.MAUTH_TEST_ALL === 'true';
+
 /** @type {import('jest').Config} */
 module.exports = {
   rootDir: __dirname,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  // One needs a packed tarball (npm run check:package), the other a process of its own (npm run test:memory).
-  testPathIgnorePatterns: ['/node_modules/', '/test/package/', '/test/memory/'],
+  // One needs a packed tarball (npm run check:package), the other a process of its own (npm run test:memory); the last
+  // ones try very many things, or wait for many: npm run test:all.
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '/test/package/',
+    '/test/memory/',
+    ...(isAll ? [] : [EXHAUSTIVE]),
+  ],
+  maxWorkers: '100%',
   testEnvironment: 'node',
   transform: {
     '^.+\\.[cm]?[jt]s$': [

@@ -4,7 +4,7 @@ const base = require('../../jest.config.js');
 module.exports = {
   ...base,
   testMatch: ['**/test/{protocol,signing,authentication,config}/**/*.spec.ts'],
-  testPathIgnorePatterns: [...base.testPathIgnorePatterns, 'exhaustive'],
+  testPathIgnorePatterns: [...base.testPathIgnorePatterns, '\\.exhaustive\\.spec\\.ts$'],
   coverageThreshold: undefined,
   testSequencer: '<rootDir>/test/mutation/likely-first.js',
   testRunner: '<rootDir>/test/mutation/until-noticed.js',
