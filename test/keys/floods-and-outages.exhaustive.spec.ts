@@ -56,7 +56,7 @@ describe('a simulated hour', () => {
       '1,000,000 made-up apps',
       `100 of 100 known keys there, at most ${source.mostOpen} open, heap grew by ${growth.toFixed(1)} MiB over the second half`,
     );
-  }, 300_000);
+  }, 1_800_000); // However slow the machine is.
 
   it('with ten minutes of outage serves known apps, refuses others at once, and recovers soon', async () => {
     const { clock, source, keys } = simulate();

@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';
-import { Consumer, run, runBeside, tarball } from './consumer.js';
+import { Consumer, developedWith, run, runBeside, tarball } from './consumer.js';
 
 const root = join(__dirname, '../..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const [, quickStart = ''] =
   /## Quick start[\s\S]*?src\/app\.module\.ts[\s\S]*?```ts\n([\s\S]*?)```/.exec(readme) ?? [];
+/** The form for a `.env` file. */
+const [, asyncModule = ''] = /with `?@nestjs\/config[\s\S]*?```ts\n([\s\S]*?)```/i.exec(readme) ?? [];
 /** What README says to install besides the package itself. */
 const [, packages = ''] = /^npm install nestjs-mauth (.*?) +# Nest 11$/m.exec(readme) ?? [];
 
@@ -92,6 +94,12 @@ async function listening(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`the application ended with ${child.exitCode}`);
 }
 
+async function ended(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null) return;
+  child.kill();
+  await once(child, 'exit');
+}
+
 describe("README's quick start", () => {
   const consumer = new Consumer();
   const app = join(consumer.folder, 'app');
@@ -103,16 +111,13 @@ describe("README's quick start", () => {
     service = await MAuthServiceStandIn.start({ apps: [application] });
   });
   afterAll(async () => {
-    if (child && child.exitCode === null) {
-      child.kill();
-      await once(child, 'exit');
-    }
+    await ended(child);
     await service.close();
     consumer.remove();
   });
 
-  it('has 20 lines', () => {
-    expect(quickStart.trim().split('\n').length).toBeLessThanOrEqual(20);
+  it('has 25 lines', () => {
+    expect(quickStart.trim().split('\n').length).toBeLessThanOrEqual(25);
   });
 
   const install = (...names: string[]) =>
@@ -132,6 +137,20 @@ describe("README's quick start", () => {
     };
   }
 
+  /** What README says that the two `curl` lines print. */
+  async function expectWorks(cwd: string, args: readonly string[], env: NodeJS.ProcessEnv) {
+    const started = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'ignore', 'inherit'] });
+    const url = env.API_URL as string;
+    await listening(url, started);
+    expect((await fetch(`${url}/studies`)).status).toBe(401);
+    const overview = await fetch(`${url}/overview`);
+    expect([overview.status, await overview.json()]).toEqual([
+      200,
+      { studies: ['Mediflex'], caller: application.appUuid },
+    ]);
+    return started;
+  }
+
   it('works in a fresh Nest 11 application', async () => {
     const nest = [join(root, 'node_modules/.bin/nest'), 'new', 'app', '--skip-install', '--skip-git'];
     run(process.execPath, [...nest, '--package-manager', 'npm', '--language', 'TS'], {
@@ -143,23 +162,74 @@ describe("README's quick start", () => {
     consumer.write('app/mauth.pem', application.privateKeyPem);
     run('npm', ['run', 'build'], { cwd: app });
 
+    const { MAUTH_URL: _, ...withoutService } = await environment();
+    child = await expectWorks(app, ['dist/main'], withoutService);
+    expect(service.fetches(application)).toBe(0);
+    await ended(child);
+
     const env = await environment();
     const url = env.API_URL;
-    child = spawn(process.execPath, ['dist/main'], { cwd: app, env, stdio: ['ignore', 'ignore', 'inherit'] });
-    await listening(url, child);
-
-    expect((await fetch(`${url}/studies`)).status).toBe(401);
-    const overview = await fetch(`${url}/overview`);
-    expect([overview.status, await overview.json()]).toEqual([
-      200,
-      { studies: ['Mediflex'], caller: application.appUuid },
-    ]);
+    child = await expectWorks(app, ['dist/main'], env);
     expect(service.fetches(application)).toBe(1);
 
     const { appUuid, privateKey } = stranger;
     const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v2' });
     const headers = await signer.signRequest({ method: 'GET', url: '/studies' });
     expect((await fetch(`${url}/studies`, { headers })).status).toBe(401);
+  });
+
+  it.each([
+    ['Express', "import { NestFactory } from '@nestjs/core';", ''],
+    [
+      'Fastify',
+      "import { NestFactory } from '@nestjs/core';\nimport { FastifyAdapter } from '@nestjs/platform-fastify';",
+      ', new FastifyAdapter()',
+    ],
+  ])('works with Nest 12 on %s, options from .env', async (_platform, imports, adapter) => {
+    const { MAUTH_URL: _, APP_UUID, MAUTH_PRIVATE_KEY_FILE, ...env } = await environment();
+    const names = ['axios', 'common', 'core', 'platform-express', 'platform-fastify'];
+    const nest12 = new Consumer({ type: 'module' });
+    try {
+      nest12.install(
+        tarball,
+        ...names.map((name) => developedWith(`@nestjs/${name}`)),
+        ...['axios', 'reflect-metadata', 'rxjs', '@types/node'].map(developedWith),
+        '@nestjs/config@4',
+        '--legacy-peer-deps',
+      );
+      nest12.write('mauth.pem', application.privateKeyPem);
+      nest12.write('.env', `APP_UUID=${APP_UUID}\nMAUTH_PRIVATE_KEY_FILE=${MAUTH_PRIVATE_KEY_FILE}\n`);
+      const fromEnvFile = quickStart
+        .replace('const options = mauthOptionsFromEnv();\n', '')
+        .replace(/options\.(appUuid)/, 'process.env.APP_UUID')
+        .replace(/const findPublicKey = .*\n/, 'const findPublicKey = ownKey;\n')
+        .replace(
+          /const mauth = .*\n/,
+          `const mauth = ${asyncModule.trim().replace(', http', ', findPublicKey, http')}\n`,
+        )
+        .replace('imports: [mauth]', 'imports: [ConfigModule.forRoot(), mauth]');
+      nest12.write('app.module.ts', `import { ConfigModule } from '@nestjs/config';\n${fromEnvFile}`);
+      nest12.write(
+        'main.ts',
+        `import 'reflect-metadata';\n${imports}\nimport { AppModule } from './app.module.js';\n` +
+          `const app = await NestFactory.create(AppModule${adapter});\nawait app.listen(process.env.PORT ?? 3000);\n`,
+      );
+      const compilerOptions = {
+        target: 'es2022',
+        module: 'nodenext',
+        strict: true,
+        experimentalDecorators: true,
+        emitDecoratorMetadata: true,
+        skipLibCheck: true,
+        types: ['node'],
+        outDir: 'dist',
+      };
+      nest12.write('tsconfig.json', JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+      nest12.tsc('-p', 'tsconfig.json');
+      await ended(await expectWorks(nest12.folder, ['dist/main.js'], env));
+    } finally {
+      nest12.remove();
+    }
   });
 
   it('is tested there by Jest as that application has it', async () => {

@@ -19,14 +19,17 @@ describe('the built quick start sample', () => {
     });
     try {
       const curls: string[] = [];
-      for await (const line of createInterface(sample.stdout)) {
+      const lines = createInterface(sample.stdout)[Symbol.asyncIterator]();
+      const next = async () => String((await lines.next()).value);
+      for (let line = await next(); !line.startsWith('Ctrl-C'); line = await next()) {
         if (line.startsWith('curl')) curls.push(line);
-        if (line.startsWith('Ctrl-C')) break;
       }
       const urls = curls.map((line) => /'(http[^']+)'/.exec(line)?.[1] as string);
       const statuses = await Promise.all(urls.map(async (url) => (await fetch(url)).status));
       // As typed without their headers: the public route, the client's overview, and three that need a signature.
       expect(statuses).toEqual([200, 401, 200, 401, 401]);
+      await next();
+      expect(await next()).toMatch(/^MAuth: GET \/studies from app .* is inauthentic \(missing_headers\)$/);
     } finally {
       sample.kill('SIGINT');
       await once(sample, 'exit');

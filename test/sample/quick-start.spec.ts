@@ -1,3 +1,5 @@
+import { MAuthSigner } from '../../lib/core.js';
+import { createTestApp } from '../support/test-app.js';
 import { curlLines } from '../../sample/01-quick-start/src/curl-lines.js';
 import { callsOf } from '../../sample/01-quick-start/src/scenario/calls.js';
 import { LogLines } from '../../sample/01-quick-start/src/scenario/log-lines.js';
@@ -27,6 +29,25 @@ describe('the quick start sample', () => {
   it('gives the stand-in for the MAuth service no key without a signature', async () => {
     const url = `${services.mauthUrl}/mauth/v1/security_tokens/${services.clientApp.appUuid}.json`;
     expect((await fetch(url)).status).toBe(401);
+  });
+
+  it('knows apps of yours, and prints refusals as they happen', async () => {
+    const { appUuid, publicKeyPem: publicKey, privateKey } = createTestApp();
+    const own = await startServices({ apps: [{ appUuid, publicKey }] });
+    try {
+      const printed: string[] = [];
+      own.studiesLog.print = (line) => printed.push(line);
+      const url = `${own.studiesUrl}/studies?page=2`;
+      const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v2' });
+      const headers = await signer.signRequest({ method: 'GET', url });
+      expect((await fetch(url, { headers })).status).toBe(200);
+      expect((await fetch(url)).status).toBe(401);
+      expect(printed).toEqual([
+        expect.stringMatching(/^MAuth: GET \/studies from app .*\(missing_headers\)$/),
+      ]);
+    } finally {
+      await own.close();
+    }
   });
 
   it('prints curl lines that do what the comment above each of them says', async () => {

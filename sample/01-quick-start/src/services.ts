@@ -22,15 +22,23 @@ export interface Services {
   close(): Promise<void>;
 }
 
+/** Where the services are, and who else is known there. */
+export interface ServicesOptions {
+  /** Of the MAuth service; the others get the next ones. Default: free ones. */
+  readonly firstPort?: number;
+  /** Apps of your own. */
+  readonly apps?: readonly Pick<RegisteredApp, 'appUuid' | 'publicKey'>[];
+}
+
 /** Starts the MAuth service, then the studies service, then two instances of the client as two apps. */
-export async function startServices(): Promise<Services> {
+export async function startServices({ firstPort = 0, apps = [] }: ServicesOptions = {}): Promise<Services> {
   const [mauth, studies, client, reporting] = [createApp(), createApp(), createApp(), createApp()];
   const registry = new AppRegistry();
-  for (const app of [mauth, studies, client, reporting]) registry.register(app);
+  for (const app of [mauth, studies, client, reporting, ...apps]) registry.register(app);
   const running: INestApplication[] = [];
   const start = async (module: DynamicModule) => {
     const app = await NestFactory.create(module, { logger: ['error'] });
-    await app.listen(0, '127.0.0.1');
+    await app.listen(firstPort && firstPort + running.length, '127.0.0.1');
     running.push(app);
     return { app, url: `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}` };
   };

@@ -6,7 +6,7 @@ import { type RegisteredApp } from '../registered-app.js';
 export class AppRegistry {
   readonly #publicKeys = new Map<string, string>();
 
-  register({ appUuid, publicKey }: RegisteredApp): void {
+  register({ appUuid, publicKey }: Pick<RegisteredApp, 'appUuid' | 'publicKey'>): void {
     this.#publicKeys.set(appUuid, publicKey);
   }
 

@@ -2,6 +2,8 @@ import { type MAuthLogger } from 'nestjs-mauth';
 
 /** Keeps log lines: the caller of a service never learns why it was refused, the log does. */
 export class LogLines implements MAuthLogger {
+  /** Called with each line as it is written. */
+  print: (line: string) => void = () => undefined;
   #lines: string[] = [];
 
   log(): void {
@@ -10,10 +12,11 @@ export class LogLines implements MAuthLogger {
 
   warn(line: string): void {
     this.#lines.push(line);
+    this.print(line);
   }
 
   error(line: string): void {
-    this.#lines.push(line);
+    this.warn(line);
   }
 
   /** The reasons that were logged since they were last taken. */
