@@ -82,7 +82,7 @@ export class MAuthAuthenticator {
   }
 
   /**
-   * Authenticates a request whose body is at hand. What came from outside never makes it throw: the result says
+   * Authenticates a request whose whole body is there. What came from outside never makes it throw: the result says
    * 401 (inauthentic) or 503 (could not be decided), with a code for the log. With `replayProtection`, to ask about
    * one request twice is a replay.
    */
@@ -108,7 +108,7 @@ export class MAuthAuthenticator {
     return this.#authenticate(this.beginRequest(head), fields, ownProperty(request, 'body'), routed);
   }
 
-  /** Authenticates a response whose body is at hand, on the same terms. */
+  /** Authenticates a response whose whole body is there, on the same terms. */
   async authenticateResponse(response: MAuthResponseToAuthenticate): Promise<MAuthResult> {
     const fields = rereadable(ownProperty(response, 'headers') ?? {});
     const status = ownProperty(response, 'status');
@@ -138,7 +138,7 @@ export class MAuthAuthenticator {
     return new Verification(this.#context, pathPolicy, head, signatures, verifier, replays);
   }
 
-  /** Without a promise where the key is at hand: each one that is awaited costs a turn. */
+  /** Without a promise where the key is in the cache: each one that is awaited costs a turn. */
   #authenticate(
     verification: Verification,
     headers: MAuthHeaderFields,

@@ -55,7 +55,7 @@ export class PresentedSignature {
    */
   isMadeWith(key: KeyObject, body?: Uint8Array): boolean {
     if (this.version === 1) return verifyV1Digest(key, this.#digestOf(body), this.signature);
-    // First what costs least to see through: a signature that is none of this key's, whatever it came with.
+    // The cheapest refusal first: a signature of another key, for which no text has to be made.
     const signed = digestSignedV2(key, this.signature);
     return signed !== undefined && this.#isOverThisMessage(signed, body);
   }
@@ -89,7 +89,7 @@ export class PresentedSignatures {
     /** The version that is tried first, and the app it names; for the log. */
     readonly version?: MAuthVersion,
     readonly appUuid?: string,
-    /** Verified first; undefined when the message is inauthentic whatever its signatures are. */
+    /** Verified first; undefined when the message is inauthentic for another reason. */
     readonly first?: PresentedSignature,
     /** Verified if the first one does not hold. */
     readonly second?: PresentedSignature,

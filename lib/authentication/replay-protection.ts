@@ -119,7 +119,7 @@ export class ReplayMemory implements MAuthReplayStore {
 export type MAuthRedisCommand = (command: string, ...words: string[]) => PromiseLike<unknown>;
 
 /**
- * Remembers signatures in Redis, for several instances of one app: whoever is first, by `SET … NX PX`, may go on.
+ * Remembers signatures in Redis, for several instances of one app: the first request, by `SET … NX PX`, may go on.
  * Redis must not evict (`maxmemory-policy noeviction`), since what it forgets early would be accepted again; it counts
  * by the clock of its own machine, which must not jump either.
  *

@@ -90,7 +90,7 @@ export class HeldBytes {
     return this.#used === 0 ? undefined : this.#slab.subarray(0, this.#used);
   }
 
-  /** Lets go of the bytes, which somebody else has now, but goes on counting them. */
+  /** Lets go of the bytes, which the caller of this method has now, but goes on counting them. */
   handOver(): readonly Buffer[] {
     const pieces = this.pieces();
     this.#forget();
@@ -164,7 +164,7 @@ export class AwaitedBodies {
     bodies.set(body, AwaitedBodies.#ticks);
   }
 
-  /** The body has come, or nobody waits for it any more. */
+  /** The body has come, or is not waited for any more. */
   static isOver(body: AwaitedBody): void {
     AwaitedBodies.#lastTicks.delete(body);
   }

@@ -11,7 +11,7 @@ import { nodeRequest } from './request-pair.js';
  *
  * @example
  * const identity = getMAuthIdentity(request);
- * logger.log(`${request.method} ${request.url} by ${identity?.appUuid ?? 'nobody'}`);
+ * logger.log(`${request.method} ${request.url} by ${identity?.appUuid ?? 'an unknown app'}`);
  */
 export function getMAuthIdentity(message: unknown): MAuthIdentity | undefined {
   return typeof message === 'object' && message !== null ? knownIdentity(nodeRequest(message)) : undefined;

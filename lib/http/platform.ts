@@ -21,11 +21,11 @@ export interface RequestHooks {
 export interface TargetReader {
   /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
-  /** Whether a route has the request now: body parsers are done with it, or nobody called them. */
+  /** Whether a route has the request now: body parsers are done with it, or were not called. */
   isRouted(request: IncomingMessage): boolean;
 }
 
-/** What the application brought along, so that it stands in front of whatever is installed now. */
+/** What the application brought along, so that it stands in front of what is installed now. */
 export interface EarlierLayers {
   /** What answers requests, by its kind in plain words, such as `route`. */
   readonly answering: readonly string[];

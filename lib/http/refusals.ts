@@ -60,7 +60,7 @@ export const ANSWER_BODIES = {
 const RETRY_AFTER_BUDGET_SECONDS = 1;
 
 /**
- * The answer to a request that is refused, for the guard's exceptions and for the door alike.
+ * The answer to a request that is refused, for the guard's exceptions and for the gate alike.
  *
  * @example
  * const { status, headers, body } = answerFor({ authentic: false, status: 401, code: 'unknown_app' }, settings);

@@ -21,7 +21,7 @@ export function readHead(args: readonly unknown[], current: string | undefined) 
   return fields && { status, message, fields };
 }
 
-/** Sets them now, so that the application gets the error of a malformed one, and not whoever sends them later. */
+/** Sets them now, so that the error of a malformed one reaches the application, and not the code that sends them later. */
 export function setFields(response: ServerResponse, fields: readonly (readonly [string, unknown])[]): void {
   const byName = new Map<string, [name: string, values: unknown[]]>();
   for (const [name, value] of fields) {
@@ -44,7 +44,7 @@ function headerFields(headers: unknown): (readonly [string, unknown])[] | undefi
   );
 }
 
-/** A response to HEAD and one of these statuses have no body, whatever is written (RFC 9110, section 6.4.1). */
+/** A response to HEAD and one of these statuses have no body, even where one is written (RFC 9110, section 6.4.1). */
 export function isBodiless(method: string | undefined, status: number): boolean {
   return method === 'HEAD' || status === 204 || status === 304;
 }

@@ -42,7 +42,7 @@ export interface ResponseBodyTapOptions {
   readonly maxBytes: number;
 }
 
-/** `open`: nobody has answered yet. `held`: head or bytes are kept back. `ended`: being signed. `passed`: not ours. */
+/** `open`: there is no answer yet. `held`: head or bytes are kept back. `ended`: being signed. `passed`: not ours. */
 type Flow = 'open' | 'held' | 'ended' | 'passed';
 
 type Method = (this: ServerResponse, ...args: unknown[]) => unknown;
@@ -56,7 +56,7 @@ const MAUTH_NAMES = Object.values(HEADERS).flatMap(({ authentication, time }) =>
 
 /**
  * One response, held at Node's own object until all of its bytes are known, because the signature stands in front of
- * them. Whatever wraps the response later, such as compression, has done its work when the bytes come here, so what
+ * them. What wraps the response later, such as compression, has done its work when the bytes come here, so what
  * is signed is what leaves. Neither bytes nor framing are changed: they are given to Node in the way in which the
  * application gave them.
  */
@@ -106,7 +106,7 @@ export class ResponseBodyTap {
     if (this.#flow === 'passed' || !this.#isHeld()) return this.#pass('writeHead', args);
     if (this.#head) throw headersSent();
     const { request, response } = this.#pair;
-    // HTTP/2 has no such text, and Node warns of whoever asks for it.
+    // HTTP/2 has no such text, and Node warns when it is read.
     const head = readHead(args, request.httpVersionMajor < 2 ? response.statusMessage : undefined);
     if (!head) return this.#pass('writeHead', args);
     if (head.status < 200) {
@@ -181,7 +181,7 @@ export class ResponseBodyTap {
     return true;
   }
 
-  /** As Node does: through `writeHead` of whoever has wrapped it, so that their headers are in the head. */
+  /** As Node does: through `writeHead` of the code that has wrapped it, so that their headers are in the head. */
   #implicitHead(): void {
     const { response } = this.#pair;
     this.#isImplicit = true;
@@ -214,7 +214,7 @@ export class ResponseBodyTap {
     if (reason) this.#giveUp(reason);
   }
 
-  /** Nobody waits any more: what else is written is for Node to refuse. */
+  /** The caller has gone: what else is written is for Node to refuse. */
   #gone(): void {
     this.#held?.free();
     if (this.#flow !== 'held') return;

@@ -67,7 +67,7 @@ export class ResponseSigning {
     });
   }
 
-  /** Whatever compresses goes by this header, and looks at it when the application answers. */
+  /** Compression goes by this header, and looks at it when the application answers. */
   #expectSignature({ headers }: IncomingMessage): void {
     if (!this.#settings.responses.compress) headers['accept-encoding'] = 'identity';
   }

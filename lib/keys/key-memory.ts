@@ -162,7 +162,7 @@ export class KeyMemory {
   /** @param isNamed by the options */
   admit(appUuid: string, found: DatedKey, isNamed: boolean): KeyRecord {
     const before = this.peek(appUuid);
-    // The same key stays the same object, so that whatever was derived from it stays good.
+    // The same key stays the same object, so that what was derived from it stays good.
     const key = before?.key.equals(found.key) ? before.key : found.key;
     const admitted = new KeyRecord({ ...found, key }, before?.newerAsked);
     const keys = isNamed || this.isVerified(appUuid) ? this.#verified : this.#unverified;

@@ -79,7 +79,7 @@ async function decrypt(
   try {
     return plainBytes(await used.send(command as never, { abortSignal }));
   } catch (error) {
-    // Not as `cause`: the SDK's errors carry the whole answer with them, whatever it holds.
+    // Not as `cause`: the SDK's errors carry the whole answer with them.
     throw new MAuthConfigurationError(`AWS KMS did not decrypt the private key: ${reasonOf(error)}`);
   } finally {
     if (used !== client) used.destroy?.();

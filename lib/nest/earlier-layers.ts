@@ -50,7 +50,7 @@ export class GateWatch {
     this.#hasReported = true;
     this.#logger.error(
       `MAuth: ${printable(method)} ${printable(pathOf(target))} was answered unsigned by a middleware or hook in front ` +
-        "of the door of `protect: 'everything'`. It was registered on the HTTP server instance before the application " +
+        "of the gate of `protect: 'everything'`. It was registered on the HTTP server instance before the application " +
         'was created; register it afterwards. Further answers of this kind are not reported.',
     );
   }
@@ -68,7 +68,7 @@ export function reportEarlierLayers(
   if (answering.length > 0) {
     logger.error(
       `MAuth: what the HTTP server instance had before the application was created (${counted(answering)}) stands ` +
-        "in front of the door of `protect: 'everything'` and answers unsigned requests; register it afterwards.",
+        "in front of the gate of `protect: 'everything'` and answers unsigned requests; register it afterwards.",
     );
   }
   return mayAnswer ? new GateWatch(logger) : undefined;

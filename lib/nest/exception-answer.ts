@@ -5,7 +5,7 @@ import { type Answer } from '../http/refusals.js';
  * The answer that Nest's own exception filter would give, for a place in front of all filters.
  *
  * @param headers to be set beside it
- * @throws whatever is not an HttpException
+ * @throws the exception itself where it is no HttpException
  */
 export function answerOf(exception: unknown, headers: Answer['headers']): Answer {
   if (!(exception instanceof HttpException)) throw exception;

@@ -15,7 +15,7 @@ interface GraphqlInfo {
 
 /**
  * What may be the HTTP request that a GraphQL operation came with. It is for the caller to tell whether one of them
- * is a request of this application: anybody may put anything into the context.
+ * is a request of this application: an application may put anything into the context.
  *
  * @returns nothing for subscriptions and for what came over a socket: the signature of a handshake says nothing about
  * the messages that follow it

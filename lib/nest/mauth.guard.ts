@@ -74,7 +74,7 @@ export class MAuthGuard implements CanActivate {
     return this.#judge(context, policy, outcome, request);
   }
 
-  /** Decorators bring `MAuthGuard`, whatever guard the application has named: they are older than the module. */
+  /** Decorators bring `MAuthGuard`, even where the application has named another guard: they are older than the module. */
   #applicationGuard(): ApplicationGuard | undefined {
     // What is injected is not there in a guard that was not made by Nest.
     const authenticator = this.authenticator as InboundAuthenticator | undefined;
@@ -98,7 +98,7 @@ export class MAuthGuard implements CanActivate {
       throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid, request));
     }
     const consent = this.onAuthenticated(context, outcome);
-    // Whatever can be waited for is: a subclass may bring a promise of its own make.
+    // Any thenable is waited for: a subclass may bring a promise of its own make.
     return consent === undefined ? true : Promise.resolve(consent).then(() => true);
   }
 

@@ -9,7 +9,7 @@ import { passGate } from '../http/gate.js';
 type Use = MAuthMiddleware['use'];
 
 /**
- * A door for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
+ * A gate for all routes, as a middleware of Nest: nothing but authentic requests passes, and the paths of the option
  * `exempt`. Decorators do not count here. It is for all routes only: a middleware for some paths can be passed by
  * with other spellings of these paths; protect single routes with `@RequiresMAuth()`. Mind the braces in the example:
  * `*path` alone would leave `/` open.

@@ -107,7 +107,7 @@ class ErrorCleaning {
   }
 
   #response(response: ResponseOf<Config>, config: Config | undefined): ResponseOf<Config> {
-    // The signature of the response, too: whoever is to verify it by hand has to accept its status.
+    // The signature of the response, too: to verify it by hand, accept its status.
     removeMAuthHeaders(response.headers);
     return cleanResponse(response, config);
   }

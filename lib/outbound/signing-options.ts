@@ -29,7 +29,7 @@ export function readMaxStreamBytes(maxStreamBytes: unknown = MAX_STREAM_BYTES): 
 export type SignedOrigins = (origin: string) => boolean;
 
 /**
- * Reads `signedOrigins`. A signature does not cover the host, so whoever receives a signed request can hand it on to
+ * Reads `signedOrigins`. A signature does not cover the host, so the receiver of a signed request can hand it on to
  * another service: it should be sent only where it is meant to go.
  *
  * @param origins scheme, host and, unless it is the scheme's own, port; undefined = all origins are signed

@@ -17,7 +17,7 @@ export function bytesOfText(text: string | Uint8Array): ByteString {
 
 /**
  * Text as it came off the wire through Node: one character is one byte. Text with a character beyond U+00FF was
- * decoded by somebody on the way, so its bytes are those of UTF-8.
+ * decoded on its way, so its bytes are those of UTF-8.
  */
 export function bytesOfWireText(text: string | Uint8Array): ByteString {
   if (typeof text !== 'string') return latin1(text);

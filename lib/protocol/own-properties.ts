@@ -1,6 +1,6 @@
 /*
  * A faulty merge somewhere in a process can write to `Object.prototype` ("prototype pollution"), and then every object
- * seems to have what was written there: a mark `public`, an option, a member of an answer. So whatever decides is
+ * seems to have what was written there: a mark `public`, an option, a member of an answer. So everything that decides is
  * asked for what it has itself.
  */
 

@@ -21,7 +21,7 @@ export interface AuthenticationTicket {
   readonly token?: 'MWSV2';
 }
 
-/** Whoever decides about authentication tickets: the MAuth service. */
+/** What decides about authentication tickets: the MAuth service. */
 export interface AuthenticationTickets {
   /**
    * Whether the request that the ticket describes is authentic.
@@ -51,7 +51,7 @@ export class AuthenticationTicketClient implements AuthenticationTickets {
     const appUuid = ticket.app_uuid.toLowerCase();
     return this.#service.ask({
       appUuid,
-      // Anybody can make up requests, so all share the slots and the bounded queue of what is unknown.
+      // Any caller can make up requests, so all share the slots and the bounded queue of what is unknown.
       kind: 'unknown',
       goesFirstNextTime: false,
       started: performance.now(),

@@ -29,7 +29,7 @@ export interface BoundedQuestion<T> {
   readonly failureLine: string;
   /** Asks, once it may be asked. */
   ask(withinMs: number): Promise<T>;
-  /** Whether the failure shows that the service is down, whatever it was asked. */
+  /** Whether the failure shows that the service is down, and not that the question was a bad one. */
   isOutage(error: MAuthUnableToAuthenticateError): boolean;
 }
 

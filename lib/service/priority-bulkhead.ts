@@ -2,7 +2,7 @@ import { MOST_TIMES, TurnedAway } from './turned-away.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { patientTimer } from './within.js';
 
-/** Known apps have signed a request, or are named in the options; anybody can make up unknown ones. */
+/** Known apps have signed a request, or are named in the options; any caller can make up unknown ones. */
 export type LookupKind = 'known' | 'unknown';
 
 /** No slot came free in time, or too many were waiting for one. */
@@ -44,7 +44,7 @@ interface Waiter {
  * queue, but never delays a known one: a share of the slots is out of its reach, and known apps go first.
  *
  * Among the unknown ones, those go first that were turned away most often within the last minute. Made-up UUIDs do
- * not come back; and if somebody makes them come back, each of them takes up a slot once and is known to be unknown
+ * not come back; and if an attacker makes them come back, each of them takes up a slot once and is known to be unknown
  * then, so an app that goes on asking overtakes them after about as many times as there are questions for one slot.
  */
 export class PriorityBulkhead {

@@ -31,7 +31,7 @@ export type KeyLookupFailureCode =
   | 'key_lookup_failed';
 
 /**
- * What verification asks. An answer that is at hand comes without a promise, so that no request waits a turn of
+ * What verification asks. An answer that is in memory comes without a promise, so that no request waits a turn of
  * the event loop for a cached key. Nothing here throws synchronously.
  */
 export interface PublicKeys {
@@ -45,6 +45,6 @@ export interface PublicKeys {
    * now, at most once per app and cool-down; `undefined` = there is none, or it is not known. Never rejects.
    */
   findNewer(appUuid: string, used: KeyObject): Promise<KeyObject | undefined>;
-  /** A key of the app has verified a signature: unlike one whose UUID somebody has only named, it is in use. */
+  /** A key of the app has verified a signature: unlike one whose UUID was only named, it is in use. */
   noteVerified(appUuid: string): void;
 }

@@ -21,7 +21,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true });
  * Reads the text of an answer. We ask for no compression, but a proxy may compress all the same: the limit holds
  * for the bytes on the wire and for what comes out of them.
  *
- * @throws MAuthUnableToAuthenticateError `service_answer_malformed`; whatever the connection itself fails with
+ * @throws MAuthUnableToAuthenticateError `service_answer_malformed`; the error of the connection itself
  */
 export async function readAnswerText(answer: IncomingMessage): Promise<string> {
   const bytes = await readBytes(answer);

@@ -41,7 +41,7 @@ export interface ServiceAddress {
 }
 
 /**
- * Reads the address once. Whoever can change what comes over plain HTTP could hand us any public key, so `http:`
+ * Reads the address once. An attacker who can change what comes over plain HTTP could hand us any public key, so `http:`
  * is taken for the loopback only, unless it is allowed by name.
  *
  * @throws MAuthConfigurationError that names `mauthUrl` and `service.allowHttp`
@@ -114,7 +114,7 @@ const UNSET: https.RequestOptions = {
 /**
  * Asks the MAuth service: each attempt signed afresh, over connections that are kept alive, within one deadline that
  * covers connecting, sending, reading and repeating. Redirects are not followed: the service's answers decide who
- * is who, so nobody else is asked.
+ * is who, so no other server is asked.
  */
 export class MAuthServiceConnection {
   readonly #mauthUrl: string;

@@ -13,7 +13,7 @@ const SECONDS_MASK = 2 ** (32 - TIMES_BITS) - 1;
 /**
  * Which apps were turned away within the last minute, and how often. It takes 4 MiB once the first app was turned
  * away, and never more: an app is remembered by 32 bits of a digest, and where too many share a bucket, one that was
- * turned away less often, or longer ago, is forgotten. The digest is salted, so that nobody can choose UUIDs that
+ * turned away less often, or longer ago, is forgotten. The digest is salted, so that an attacker cannot choose UUIDs that
  * share the bucket of an app.
  */
 export class TurnedAway {

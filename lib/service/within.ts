@@ -20,9 +20,9 @@ export function patientTimer(milliseconds: number, callback: () => void): () => 
 /**
  * The outcome of the operation, if it comes in time.
  *
- * @param operation gets a signal that is aborted when nobody waits for it any more
+ * @param operation gets a signal that is aborted when its outcome is not waited for any more
  * @param ending ends the wait early, with its reason
- * @throws TimedOutError; whatever the operation fails with
+ * @throws TimedOutError; the error of the operation
  */
 export async function within<T>(
   milliseconds: number,

@@ -96,7 +96,7 @@ function digestOf(text: string): string {
 }
 
 /**
- * Loads this app's private key in whatever form it was given. Only ciphertext takes a promise.
+ * Loads this app's private key in any form in which it may be given. Only ciphertext takes a promise.
  *
  * @returns undefined when no key was given
  * @throws MAuthConfigurationError (or rejects with it) that names the option; it never quotes the key

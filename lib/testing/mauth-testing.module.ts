@@ -81,7 +81,7 @@ export interface ProviderOverrides {
 
 /**
  * For an application that calls `MAuthModule.forRoot` itself: its keys and its MAuth service are replaced by those of
- * `MAuthTestingModule`; whatever else it configures stays, `protect` and `guard` included.
+ * `MAuthTestingModule`; all else that it configures stays, `protect` and `guard` included.
  *
  * @param builder what `Test.createTestingModule` returns
  * @param options put in place of the application's, such as `now` or a `replayProtection` without a server

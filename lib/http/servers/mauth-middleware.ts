@@ -9,8 +9,8 @@ import { ownProperty } from '../../protocol/own-properties.js';
 export interface MAuthGateMiddleware {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
   /**
-   * Resolves when the private key has been decrypted and the keys of `keys.warmUp` have been fetched. Nobody has to
-   * wait: what cannot be decided yet is answered with 503.
+   * Resolves when the private key has been decrypted and the keys of `keys.warmUp` have been fetched. There is no need
+   * to wait: what cannot be decided yet is answered with 503.
    *
    * @throws MAuthConfigurationError when the private key cannot be decrypted
    */

@@ -35,7 +35,7 @@ export class StandaloneGate {
     const requests = new IncomingRequests(settings, new MAuthAuthenticator(this.#parts), {
       onArrival: (incoming) => responses.watch(incoming),
     });
-    // Only when it is asked: an exempt request is not looked at, whatever its headers say.
+    // Only when it is asked: the headers of an exempt request are not looked at.
     this.#gate = new Gate(settings, paths, ({ request, response }) =>
       requests.receive(reader, request, response).authenticate(),
     );

@@ -27,7 +27,7 @@ interface ExpressApplication {
 
 type SecuredAdapter = HttpServer & { registerSecurityHook?: (hook: unknown) => unknown };
 
-/** In front of Express itself; the door is a middleware, and `app.use` in `main.ts` comes after it. */
+/** In front of Express itself; the gate is a middleware, and `app.use` in `main.ts` comes after it. */
 export class ExpressPlatform implements InboundPlatform {
   readonly #adapter: HttpServer;
 
@@ -90,8 +90,8 @@ export class ExpressPlatform implements InboundPlatform {
   }
 
   /**
-   * Preflight requests are not signed, so `app.enableCors()` belongs in front of the door, and so do the headers of
-   * `app.useSecurityHeaders()`. They are called when the door is there already. On Fastify the adapter itself keeps a
+   * Preflight requests are not signed, so `app.enableCors()` belongs in front of the gate, and so do the headers of
+   * `app.useSecurityHeaders()`. They are called when the gate is there already. On Fastify the adapter itself keeps a
    * place in front.
    */
   #keepPlaceInFront(): void {

@@ -1,6 +1,6 @@
 import { type AxiosInstance, type AxiosResponse, type RequestConfig } from './axios-types.js';
 
-/** An axios without defaults and without anybody's interceptors: builds URLs and runs adapters, nothing else. */
+/** An axios without defaults and without interceptors: builds URLs and runs adapters, nothing else. */
 export interface AdapterRunner {
   /** The URL that axios makes of these parts; nothing is encoded that axios would not encode. */
   getUri(parts: Partial<RequestConfig>): string;

@@ -78,7 +78,7 @@ export function createMAuthHttpService(
 const reasons = new WeakMap<object, MAuthConfigurationError>();
 
 /**
- * Stands in for MAuthHttpService where `@nestjs/axios` cannot be loaded: whatever it is asked for, it throws the reason.
+ * Stands in for MAuthHttpService where `@nestjs/axios` cannot be loaded: each use of it throws the reason.
  * It is for applications that send nothing; others are stopped by `AbsentHttpServiceCheck`.
  */
 export function absentHttpService(reason: MAuthConfigurationError): MAuthHttpService {

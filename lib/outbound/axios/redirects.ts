@@ -169,7 +169,7 @@ export function followsRedirects(config: RequestConfig): boolean {
   );
 }
 
-/** No adapter may follow a redirect on its own: it would take the signature along, to whatever origin. */
+/** No adapter may follow a redirect on its own: it would take the signature along, to any origin. */
 export function withoutRedirects(config: RequestConfig): Partial<RequestConfig> {
   const { fetchOptions, transport } = config as LaterConfig;
   // axios has not always looked at `maxRedirects` in its fetch adapter, nor kept these from changing a request.

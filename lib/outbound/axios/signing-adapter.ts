@@ -170,7 +170,7 @@ class OutgoingRequest {
   }
 
   /**
-   * Sends; a redirect comes back whatever the caller's `validateStatus` thinks of its status, and so does what is to be
+   * Sends; a redirect comes back even where the caller's `validateStatus` refuses its status, and so does what is to be
    * authenticated.
    */
   async #exchange(config: RequestConfig): Promise<AxiosAnswer> {

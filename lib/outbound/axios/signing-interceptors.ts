@@ -93,7 +93,7 @@ export interface OwnInterceptors {
 }
 
 /**
- * Has the last word on every request of the instance, in whatever order interceptors were registered and run: one that
+ * Has the last word on every request of the instance, in any order of interceptors: one that
  * runs after ours could return a config of its own, and the request would go out as that says. `use` cannot do it,
  * for it has one place in the order.
  *
