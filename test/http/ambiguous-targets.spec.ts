@@ -94,7 +94,7 @@ describe.each(['routes', 'everything'] as const)('Over HTTP/2, with `protect: %s
 
   beforeAll(async () => {
     const adapter = createAdapter('Fastify', { http2: true });
-    app = await startInboundApp('Fastify', { adapter, door: { protect, exempt: [] } });
+    app = await startInboundApp('Fastify', { adapter, gate: { protect, exempt: [] } });
   });
   afterAll(() => app.close());
 

@@ -21,7 +21,7 @@ const OCTETS = { 'content-type': 'application/octet-stream' };
 const UNAUTHORIZED = { errors: { mauth: ['Unauthorized'] } };
 const DOOR = { protect: 'everything', exempt: ['/app_status'] } as const;
 
-describe.each(PLATFORM_NAMES)('A door in front of everything on %s', (platform) => {
+describe.each(PLATFORM_NAMES)('A gate in front of everything on %s', (platform) => {
   let app: InboundApp;
   let folder: string;
   const reached: string[] = [];
@@ -54,7 +54,7 @@ describe.each(PLATFORM_NAMES)('A door in front of everything on %s', (platform) 
     }
   }
 
-  const options: InboundAppOptions = { door: DOOR, prepare };
+  const options: InboundAppOptions = { gate: DOOR, prepare };
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'static-'));
@@ -250,8 +250,8 @@ describe.each(PLATFORM_NAMES)('A door in front of everything on %s', (platform) 
 
   it('refuses exempt paths that are none, at start-up', async () => {
     for (const path of ['app_status', '/app_status?x=1', '', '/a#b']) {
-      const door = { protect: 'everything', exempt: [path] } as const;
-      await expect(startInboundApp(platform, { door })).rejects.toThrow(MAuthConfigurationError);
+      const gate = { protect: 'everything', exempt: [path] } as const;
+      await expect(startInboundApp(platform, { gate })).rejects.toThrow(MAuthConfigurationError);
     }
   });
 });

@@ -263,7 +263,7 @@ it('Nothing counts as held where a response tells only that it is finished, as t
   middleware.close();
 });
 
-it.each(SIZES)('A body of %i bytes passes two doors of this package, one behind the other', async (size) => {
+it.each(SIZES)('A body of %i bytes passes two gates of this package, one behind the other', async (size) => {
   const { appUuid, privateKey } = service;
   const options = { appUuid, privateKey, findPublicKey: () => caller.publicKey, logAttempts: false };
   const [outer, inner] = [mauthMiddleware(options), mauthMiddleware(options)];
@@ -288,7 +288,7 @@ it.each(SIZES)('A body of %i bytes passes two doors of this package, one behind 
   await expectNothingHeld();
   server.closeAllConnections();
   server.close();
-  for (const door of [outer, inner]) door.close();
+  for (const gate of [outer, inner]) gate.close();
 });
 
 function named(name: string, step: StreamHandler): StreamHandler {

@@ -24,12 +24,12 @@ const fails = () => {
 describe('mauthMiddleware', () => {
   let witness: Witness;
   const servers: Server[] = [];
-  const doors: MAuthGateMiddleware[] = [];
+  const gates: MAuthGateMiddleware[] = [];
 
   beforeEach(() => (witness = new Witness()));
   afterEach(async () => {
     jest.restoreAllMocks();
-    doors.splice(0).forEach((door) => door.close());
+    gates.splice(0).forEach((gate) => gate.close());
     for (const server of servers.splice(0)) {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -37,9 +37,9 @@ describe('mauthMiddleware', () => {
   });
 
   function middleware(options: Partial<MAuthGateOptions> = {}): MAuthGateMiddleware {
-    const door = mauthMiddleware({ ...optionsFor(witness), ...options });
-    doors.push(door);
-    return door;
+    const gate = mauthMiddleware({ ...optionsFor(witness), ...options });
+    gates.push(gate);
+    return gate;
   }
 
   async function listen(listener: RequestListener): Promise<number> {
@@ -67,9 +67,9 @@ describe('mauthMiddleware', () => {
     }
   });
 
-  it('answers and logs as the door of a Nest application does', async () => {
+  it('answers and logs as the gate of a Nest application does', async () => {
     const nest = await startInboundApp('Express', {
-      door: { protect: 'everything' },
+      gate: { protect: 'everything' },
       options: { logAttempts: true, v2OnlyAuthenticate: true },
     });
     const options = { logAttempts: true, v2OnlyAuthenticate: true };
@@ -151,8 +151,8 @@ describe('mauthMiddleware', () => {
   });
 
   it('verifies and logs once where it is mounted twice', async () => {
-    const door = middleware({ logAttempts: true });
-    const app = express().use(door).use(express.json()).use('/receive', door, handler);
+    const gate = middleware({ logAttempts: true });
+    const app = express().use(gate).use(express.json()).use('/receive', gate, handler);
     const port = await listen(app);
     const verify = jest.spyOn(crypto, 'publicEncrypt');
     expect((await sendSigned({ port, body: BODY, headers: JSON_TYPE })).status).toBe(200);
@@ -162,7 +162,7 @@ describe('mauthMiddleware', () => {
     expect(witness.callers).toHaveLength(1);
   });
 
-  it('does not take the word of another door', async () => {
+  it('does not take the word of another gate', async () => {
     const others = middleware();
     const own = middleware({ findPublicKey: () => undefined });
     const port = await listen(express().use(others).use(own).use(handler));
@@ -219,9 +219,9 @@ describe('mauthMiddleware', () => {
       ['the logger', { logger: { log: fails, warn: fails, error: fails } }],
       ['the clock', { now: fails }],
     ])('stays shut when %s fails', async (_what, options) => {
-      const door = middleware(options);
+      const gate = middleware(options);
       const port = await listen((request, response) =>
-        door(request, response, () => {
+        gate(request, response, () => {
           witness.callers.push(getMAuthIdentity(request));
           response.end();
         }),
@@ -236,13 +236,13 @@ describe('mauthMiddleware', () => {
     });
 
     it('runs a handler that throws only once', async () => {
-      const door = middleware();
+      const gate = middleware();
       // Jest itself would catch what is thrown to the process.
       const thrown = new Promise<() => void>((resolve) => {
         jest.spyOn(globalThis, 'queueMicrotask').mockImplementation(resolve);
       });
       const port = await listen((request, response) =>
-        door(request, response, () => {
+        gate(request, response, () => {
           witness.callers.push(getMAuthIdentity(request));
           response.end();
           throw new Error('of the handler');
@@ -278,51 +278,51 @@ describe('mauthMiddleware', () => {
       };
       jest.replaceProperty(process, 'env', own);
       jest.spyOn(console, 'log').mockReturnValue();
-      const door = mauthMiddleware();
-      const port = await listen(express().use(door).use(handler));
+      const gate = mauthMiddleware();
+      const port = await listen(express().use(gate).use(handler));
       expect((await sendSigned({ port })).status).toBe(200);
       expect(mauth.openConnections).toBe(1);
-      door.close();
+      gate.close();
       await new Promise((resolve) => setTimeout(resolve, 100));
       expect(mauth.openConnections).toBe(0);
     });
 
     it('waits for a private key that is being decrypted', async () => {
       let decrypted: (key: string) => void = () => undefined;
-      const door = middleware({
+      const gate = middleware({
         findPublicKey: undefined,
         mauthUrl: mauth.url,
         privateKey: Buffer.from('ciphertext').toString('base64'),
         decryptPrivateKey: () => new Promise((resolve) => (decrypted = resolve)),
       });
-      const port = await listen(express().use(door).use(handler));
+      const port = await listen(express().use(gate).use(handler));
       const early = sendSigned({ port });
       setTimeout(() => decrypted(service.privateKeyPem), 100);
       expect((await early).status).toBe(200);
-      await expect(door.ready()).resolves.toBeUndefined();
+      await expect(gate.ready()).resolves.toBeUndefined();
     });
 
     it('is undecided within the deadline while the private key does not come', async () => {
-      const door = middleware({
+      const gate = middleware({
         findPublicKey: undefined,
         mauthUrl: mauth.url,
         privateKey: Buffer.from('ciphertext').toString('base64'),
         decryptPrivateKey: () => new Promise(() => undefined),
         service: { deadlineMs: 200 },
       });
-      const port = await listen(express().use(door).use(handler));
+      const port = await listen(express().use(gate).use(handler));
       expect((await sendSigned({ port })).status).toBe(503);
     });
 
     it('is undecided without a private key, says why, and tells whoever waits', async () => {
-      const door = middleware({
+      const gate = middleware({
         findPublicKey: undefined,
         mauthUrl: mauth.url,
         privateKey: Buffer.from('ciphertext').toString('base64'),
         decryptPrivateKey: () => Promise.reject(new Error('no permission')),
       });
-      const port = await listen(express().use(door).use(handler));
-      await expect(door.ready()).rejects.toThrow(MAuthConfigurationError);
+      const port = await listen(express().use(gate).use(handler));
+      await expect(gate.ready()).rejects.toThrow(MAuthConfigurationError);
       const answer = await sendSigned({ port });
       expect(answer.status).toBe(503);
       expect(answer.headers['retry-after']).toBeDefined();
@@ -334,22 +334,22 @@ describe('mauthMiddleware', () => {
     });
 
     it('fetches the keys of `keys.warmUp`', async () => {
-      const door = middleware({
+      const gate = middleware({
         findPublicKey: undefined,
         mauthUrl: mauth.url,
         keys: { warmUp: [caller.appUuid] },
       });
-      await door.ready();
+      await gate.ready();
       expect(mauth.fetches(caller)).toBe(1);
-      const port = await listen(express().use(door).use(handler));
+      const port = await listen(express().use(gate).use(handler));
       expect((await sendSigned({ port })).status).toBe(200);
       expect(mauth.fetches(caller)).toBe(1);
     });
   });
 
   it('serves whatever calls (request, response, next)', async () => {
-    const door = middleware();
-    const handlers = [door, (request: IncomingMessage) => witness.callers.push(getMAuthIdentity(request))];
+    const gate = middleware();
+    const handlers = [gate, (request: IncomingMessage) => witness.callers.push(getMAuthIdentity(request))];
     const port = await listen((request, response) => {
       const [first, second] = handlers as [MAuthGateMiddleware, (request: IncomingMessage) => void];
       first(request, response, () => {

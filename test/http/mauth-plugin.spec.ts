@@ -71,9 +71,9 @@ describe('mauthPlugin', () => {
     expect((await sendSigned({ port, path: '/no/such' })).text).toBe('nothing here');
   });
 
-  it('answers and logs as the door of a Nest application does', async () => {
+  it('answers and logs as the gate of a Nest application does', async () => {
     const nest = await startInboundApp('Fastify', {
-      door: { protect: 'everything' },
+      gate: { protect: 'everything' },
       options: { logAttempts: true },
     });
     try {

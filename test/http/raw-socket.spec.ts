@@ -81,7 +81,7 @@ describe.each(APPLICATIONS)('Raw requests to %s', (_, { refusesEverything, start
     async (method) => {
       const before = app.deliveries.length;
       const unsigned = await raw(`${method} /receive`);
-      // Only the door sees what has no route.
+      // Only the gate sees what has no route.
       expect(unsigned?.status).toBe(401);
       expect(app.deliveries).toHaveLength(before);
       expect((await rawSigned(method, '/receive'))?.status).toBe(200);

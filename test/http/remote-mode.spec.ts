@@ -34,7 +34,7 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
         instance.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
       };
       app = await startInboundApp(platform, {
-        door: { protect },
+        gate: { protect },
         prepare: streams,
         options: {
           mode: 'remote',
@@ -50,7 +50,7 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
     });
 
     it('do not count any more once the answer is out', async () => {
-      if (protect === 'everything') return; // The door reads the body before anybody can answer.
+      if (protect === 'everything') return; // The gate reads the body before anybody can answer.
       const connection = await RawConnection.open(app.port);
       const body = bytes(10_000);
       await connection.writeHead('POST /early', {

@@ -54,7 +54,7 @@ describe.each(PLATFORMS)('Replay protection on %s', (_, createAdapter) => {
     await Promise.all(running.map(async (app) => app.close()));
   });
 
-  /** Door, guard of the application and guard of the controller: each request passes three of them. */
+  /** Gate, guard of the application and guard of the controller: each request passes three of them. */
   async function start(replayProtection: true | MAuthReplayOptions = true): Promise<string> {
     const mauth = MAuthModule.forRoot({
       appUuid: service.appUuid,
@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('Replay protection on %s', (_, createAdapter) => {
     return { method: 'POST', body, headers: { ...signature, 'content-type': 'application/json' } };
   }
 
-  it('lets a request pass a door and two guards, and its copy none of them', async () => {
+  it('lets a request pass a gate and two guards, and its copy none of them', async () => {
     const url = await start();
     const first = await order(1);
     expect(await send(`${url}/orders`, first)).toMatchObject({ status: 201, text: 'ordered' });

@@ -78,7 +78,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
 };
 
-type Door = Partial<MAuthGateOptions>;
+type Gate = Partial<MAuthGateOptions>;
 interface Listening {
   readonly port: number;
   close(): Promise<void>;
@@ -86,11 +86,11 @@ interface Listening {
 
 const pathOf = (request: IncomingMessage) => (request.url ?? '').split('?')[0] ?? '';
 
-/** The routes behind the door, on servers without Nest. */
+/** The routes behind the gate, on servers without Nest. */
 const SERVERS = {
-  Express: (door: MAuthGateOptions, compresses = false) => {
+  Express: (gate: MAuthGateOptions, compresses = false) => {
     const app = express();
-    const middleware = mauthMiddleware(door);
+    const middleware = mauthMiddleware(gate);
     app.use(middleware);
     if (compresses) app.use(compression({ threshold: 0 }));
     app.use(express.json());
@@ -101,9 +101,9 @@ const SERVERS = {
     for (const [path, route] of Object.entries(ROUTES)) app.all(path, route);
     return listen(app, () => middleware.close());
   },
-  Fastify: async (door: MAuthGateOptions, compresses = false) => {
+  Fastify: async (gate: MAuthGateOptions, compresses = false) => {
     const app = fastify({ forceCloseConnections: true });
-    await app.register(mauthPlugin, door);
+    await app.register(mauthPlugin, gate);
     if (compresses) await app.register(fastifyCompress, { threshold: 0 });
     app.post('/echo', async (request) => request.body);
     app.get('/throws', async () => {
@@ -120,8 +120,8 @@ const SERVERS = {
     await app.listen({ port: 0, host: '127.0.0.1' });
     return { port: (app.server.address() as AddressInfo).port, close: () => app.close() };
   },
-  'node:http': (door: MAuthGateOptions, compresses = false) => {
-    const middleware = mauthMiddleware(door);
+  'node:http': (gate: MAuthGateOptions, compresses = false) => {
+    const middleware = mauthMiddleware(gate);
     const compress = compression({ threshold: 0 }) as unknown as (...args: unknown[]) => void;
     const serve: RequestListener = (request, response) => {
       if (pathOf(request) === '/echo') return void request.pipe(response);
@@ -138,7 +138,7 @@ const SERVERS = {
       });
     return listen(listener, () => middleware.close());
   },
-} satisfies Record<string, (door: MAuthGateOptions, compresses?: boolean) => Promise<Listening>>;
+} satisfies Record<string, (gate: MAuthGateOptions, compresses?: boolean) => Promise<Listening>>;
 
 async function until(condition: () => boolean): Promise<void> {
   for (let waited = 0; !condition() && waited < 5000; waited += 10) await sleep(10);
@@ -175,15 +175,15 @@ const mauthHeaders = ({ headers }: Pick<HttpAnswer, 'headers'>) =>
   Object.keys(headers).filter((name) => /^(mcc|x-mws)-/.test(name));
 
 describe.each(Object.keys(SERVERS) as (keyof typeof SERVERS)[])(
-  'Signed responses of a door on %s',
+  'Signed responses of a gate on %s',
   (server) => {
     const witness = new Witness();
     const running: Listening[] = [];
     let port: number;
     let plainPort: number;
 
-    async function start(door: Door, compresses?: boolean): Promise<number> {
-      const listening = await SERVERS[server]({ ...optionsFor(witness), ...door }, compresses);
+    async function start(gate: Gate, compresses?: boolean): Promise<number> {
+      const listening = await SERVERS[server]({ ...optionsFor(witness), ...gate }, compresses);
       running.push(listening);
       return listening.port;
     }
@@ -275,7 +275,7 @@ describe.each(Object.keys(SERVERS) as (keyof typeof SERVERS)[])(
       expect([mauthHeaders(answer), unsignedReasons()]).toEqual([[], [reason]]);
     });
 
-    it("signs none of the door's own refusals, and nothing on exempt paths", async () => {
+    it("signs none of the gate's own refusals, and nothing on exempt paths", async () => {
       const open = await start({ responses: { sign: true }, exempt: ['/json'] });
       const headers = await signatureOf({ method: 'GET', path: '/other' });
       const answers = [
@@ -348,7 +348,7 @@ describe.each(Object.keys(SERVERS) as (keyof typeof SERVERS)[])(
   },
 );
 
-describe('Signed responses of a door', () => {
+describe('Signed responses of a gate', () => {
   const witness = new Witness();
   const running: Listening[] = [];
   afterEach(async () => {
@@ -356,16 +356,16 @@ describe('Signed responses of a door', () => {
     witness.forget();
   });
 
-  const door = () => mauthMiddleware({ ...optionsFor(witness), responses: { sign: true } });
+  const gate = () => mauthMiddleware({ ...optionsFor(witness), responses: { sign: true } });
 
-  async function listenWith(listener: RequestListener, ...doors: ReturnType<typeof door>[]): Promise<number> {
-    const listening = await listen(listener, () => doors.forEach((each) => each.close()));
+  async function listenWith(listener: RequestListener, ...gates: ReturnType<typeof gate>[]): Promise<number> {
+    const listening = await listen(listener, () => gates.forEach((each) => each.close()));
     running.push(listening);
     return listening.port;
   }
 
-  it('are signed once, and without a complaint, behind two doors', async () => {
-    const [first, second] = [door(), door()];
+  it('are signed once, and without a complaint, behind two gates', async () => {
+    const [first, second] = [gate(), gate()];
     const app = express()
       .use(first, second)
       .use((request, response) => ROUTES['/long']?.(request, response));
@@ -375,8 +375,8 @@ describe('Signed responses of a door', () => {
     expect(witness.logger.lines).toEqual([]);
   });
 
-  it('are not signed where compression stands in front of the door, and the log says what to do', async () => {
-    const only = door();
+  it('are not signed where compression stands in front of the gate, and the log says what to do', async () => {
+    const only = gate();
     const app = express()
       .use(compression({ threshold: 0 }), only)
       .use((request, response) => ROUTES['/long']?.(request, response));
@@ -393,7 +393,7 @@ describe('Signed responses of a door', () => {
   });
 
   it('are signed over HTTP/2', async () => {
-    const only = door();
+    const only = gate();
     const server = createHttp2Server((request, response) =>
       only(request as never, response as never, () =>
         ROUTES[request.url]?.(request as never, response as never),

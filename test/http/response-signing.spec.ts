@@ -552,7 +552,7 @@ describe.each(PLATFORMS)('Signed responses on %s', (platform, createAdapter) => 
     expect([plain.headers['content-encoding'], mauthHeaders(plain)]).toEqual(['gzip', []]);
   });
 
-  it('signs refusals of authentic requests, and what the door lets through', async () => {
+  it('signs refusals of authentic requests, and what the gate lets through', async () => {
     const port = await start([AnsweringController, MarkedController], {
       responses: { sign: true },
       protect: 'everything',

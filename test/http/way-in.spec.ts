@@ -215,7 +215,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
   });
 
   it.each([
-    ['a door', { door: { protect: 'everything' } }],
+    ['a gate', { gate: { protect: 'everything' } }],
     ['MAuthMiddleware', { asks: 'middleware' }],
   ] as const)(
     'refuses an ambiguous path also where `requestTarget` tells another one (%s)',
@@ -235,7 +235,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
     const strict = await start();
     expect((await sendSigned({ port: strict.port, path: '/receive%5c' })).status).toBe(404);
     await strict.close();
-    const { port } = await start({ options: { pathPolicy: 'protocol' }, door: { protect: 'everything' } });
+    const { port } = await start({ options: { pathPolicy: 'protocol' }, gate: { protect: 'everything' } });
     expect((await sendSigned({ port, path: '/receive%5c' })).status).toBe(404);
     expect((await sendBytes({ port, path: '/receive%5c' })).status).toBe(401);
   });
@@ -243,7 +243,7 @@ describe.each(PLATFORM_NAMES)('The way in on %s', (platform) => {
   it('lets middleware of the application come after it', async () => {
     let wasWatched = false;
     const { port } = await start({
-      door: { protect: 'everything' },
+      gate: { protect: 'everything' },
       prepare: (nest: INestApplication) =>
         nest.use((request: IncomingMessage, _response: ServerResponse, next: Next) => {
           wasWatched = getMAuthIdentity(request) !== undefined;
@@ -387,7 +387,7 @@ describe('The way in on Fastify alone', () => {
       const adapter = new FastifyAdapter({
         rewriteUrl: ({ url = '' }: { url?: string }) => url.replace('/outside', ''),
       } as never) as unknown as AbstractHttpAdapter;
-      running = await startInboundApp('Fastify', { adapter, door: { protect, exempt: [] } });
+      running = await startInboundApp('Fastify', { adapter, gate: { protect, exempt: [] } });
       const { port } = running;
       expect(
         (await sendSigned({ port, path: '/outside/receive?a=1', body: BODY, headers: JSON_TYPE })).status,
@@ -406,7 +406,7 @@ describe('The way in on Fastify alone', () => {
   it.each(['decorated', 'everything'] as const)(
     'verifies what is injected without a server (%s)',
     async (protect) => {
-      running = await startInboundApp('Fastify', { door: { protect, exempt: [] } });
+      running = await startInboundApp('Fastify', { gate: { protect, exempt: [] } });
       const inject = (payload: Buffer | Readable, headers: object) =>
         (running?.app as NestFastifyApplication).inject({
           method: 'POST',
@@ -432,7 +432,7 @@ describe('The way in on Fastify alone', () => {
     'refuses what goes on behind its announced length (%s)',
     async (protect) => {
       running = await startInboundApp('Fastify', {
-        door: { protect, exempt: [] },
+        gate: { protect, exempt: [] },
         prepare: (nest) =>
           (nest as NestFastifyApplication)
             .getHttpAdapter()
@@ -468,7 +468,7 @@ describe('The way in on Fastify alone', () => {
       adapter,
       prepare: streams,
       options,
-      door: { protect, exempt: [] },
+      gate: { protect, exempt: [] },
     });
     const session = connect(`http://127.0.0.1:${running.port}`);
     const send = async (type: string, signed: Buffer, sent: Buffer, ending = true): Promise<number> => {
@@ -503,9 +503,9 @@ describe('The way in on Fastify alone', () => {
     }
   });
 
-  it('has a door without `app.use`, too', async () => {
+  it('has a gate without `app.use`, too', async () => {
     const adapter = new FastifyAdapter({ skipMiddie: true } as never) as unknown as AbstractHttpAdapter;
-    running = await startInboundApp('Fastify', { adapter, door: { protect: 'everything', exempt: [] } });
+    running = await startInboundApp('Fastify', { adapter, gate: { protect: 'everything', exempt: [] } });
     const { port } = running;
     expect((await sendBytes({ port, path: '/open' })).status).toBe(401);
     expect((await sendSigned({ port, path: '/open', body: BODY, headers: JSON_TYPE })).status).toBe(200);
@@ -514,11 +514,11 @@ describe('The way in on Fastify alone', () => {
 
 describe('The way in of applications that have no HTTP', () => {
   const options = { appUuid: caller.appUuid, findPublicKey: () => undefined };
-  const door = { protect: 'decorated', exempt: new ExemptPaths([]) } as const;
+  const gate = { protect: 'decorated', exempt: new ExemptPaths([]) } as const;
 
   it('is not there, and does not mind', () => {
     const host = new HttpAdapterHost();
-    new InboundAuthenticator(host, resolveSettings(options), new MAuthAuthenticator(options), door);
+    new InboundAuthenticator(host, resolveSettings(options), new MAuthAuthenticator(options), gate);
     expect(() => (host.httpAdapter = null as never)).not.toThrow();
   });
 
@@ -529,7 +529,7 @@ describe('The way in of applications that have no HTTP', () => {
       host,
       resolveSettings({ ...options, logger }),
       new MAuthAuthenticator(options),
-      door,
+      gate,
     );
     host.httpAdapter = { getType: () => 'koa' } as never;
     expect(logger.lines).toEqual([

@@ -11,7 +11,7 @@ import { MAuthModule, type MAuthProtection } from '../../lib/index.js';
 import { optionsFor, startInboundApp, Witness, type InboundApp } from '../support/inbound-app.js';
 import { sendBytes, sendSigned } from '../support/signed-http.js';
 
-const IN_FRONT = /in front of the door of `protect: 'everything'`/;
+const IN_FRONT = /in front of the gate of `protect: 'everything'`/;
 
 let folder: string;
 beforeAll(() => {
@@ -33,8 +33,8 @@ async function start(
 ): Promise<InboundApp> {
   const isFastify = 'inject' in server;
   const adapter = isFastify ? new FastifyAdapter(server as never) : new ExpressAdapter(server);
-  const door = { protect, exempt: ['/app_status'] };
-  app = await startInboundApp(isFastify ? 'Fastify' : 'Express', { adapter, door });
+  const gate = { protect, exempt: ['/app_status'] };
+  app = await startInboundApp(isFastify ? 'Fastify' : 'Express', { adapter, gate });
   return app;
 }
 
@@ -76,7 +76,7 @@ describe('What an Express instance answered before the application was made', ()
     ]);
   });
 
-  it('is no matter without a door', async () => {
+  it('is no matter without a gate', async () => {
     const server = express();
     for (const [, , register] of KINDS) register(server);
     await start(server, 'routes');
@@ -122,7 +122,7 @@ describe.each([
     expect(errorsOf(app!)).toEqual([]);
   });
 
-  it('is reported once it has answered in front of the door', async () => {
+  it('is reported once it has answered in front of the gate', async () => {
     await start(serverWith(perhaps));
     await get('/receive');
     expect(errorsOf(app!)).toEqual([]);
@@ -153,7 +153,7 @@ describe('An HTTP adapter of unknown type', () => {
   }
 
   it.each(['init', 'listen'] as const)(
-    'does not %s where a door is wanted, and says so by a rejection',
+    'does not %s where a gate is wanted, and says so by a rejection',
     async (step) => {
       const uncaught = jest.fn();
       process.on('uncaughtException', uncaught);

@@ -64,8 +64,8 @@ describe.each(entries)('the declarations of %s', (subpath, file) => {
   const exported = exportsOf(file);
 
   it('name only such types of ours as are exported there, or by the front door of its users', () => {
-    const door = FOR_NEST.includes(subpath) ? frontDoor : core;
-    const nameable = new Set([...exported.values(), ...door.values()]);
+    const gate = FOR_NEST.includes(subpath) ? frontDoor : core;
+    const nameable = new Set([...exported.values(), ...gate.values()]);
     const forgotten = [...exported].flatMap(([name, { declarations = [] }]) =>
       declarations
         .filter(isOurs)

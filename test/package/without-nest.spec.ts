@@ -19,8 +19,8 @@ signer.signRequest(request).then(async (headers) => {
 const SERVER = `
 const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const appUuid = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
-const door = mauthMiddleware({ appUuid, findPublicKey: () => publicKey, logAttempts: false, exempt: ['/up'] });
-const server = createServer((request, response) => door(request, response, () => response.end(JSON.stringify(getMAuthIdentity(request) ?? null))));
+const gate = mauthMiddleware({ appUuid, findPublicKey: () => publicKey, logAttempts: false, exempt: ['/up'] });
+const server = createServer((request, response) => gate(request, response, () => response.end(JSON.stringify(getMAuthIdentity(request) ?? null))));
 server.listen(0, '127.0.0.1', async () => {
   const url = 'http://127.0.0.1:' + server.address().port;
   const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v2' });
@@ -119,7 +119,7 @@ describe('without any Nest package', () => {
        import { generateKeyPairSync } from 'node:crypto';
        import { getMAuthIdentity, mauthMiddleware, mauthPlugin, MAuthSigner } from 'nestjs-mauth/core';`,
     ],
-  ])('a server has its door as %s', (_format, file, imports) => {
+  ])('a server has its gate as %s', (_format, file, imports) => {
     consumer.write(file, imports + SERVER);
     expect(JSON.parse(consumer.node(file))).toEqual({
       answers: [

@@ -15,10 +15,10 @@ export interface ApplicationKind {
 
 /** All of them, by name: what holds for one holds for all. */
 export const APPLICATIONS: readonly (readonly [string, ApplicationKind])[] = [
-  ['a guard on Express', nest('Express', { door: { protect: 'routes' } }, { parsesFirst: true })],
-  ['a guard on Fastify', nest('Fastify', { door: { protect: 'routes' } }, { parsesFirst: true })],
-  ['a door on Express', nest('Express', { door: { protect: 'everything' } })],
-  ['a door on Fastify', nest('Fastify', { door: { protect: 'everything' } })],
+  ['a guard on Express', nest('Express', { gate: { protect: 'routes' } }, { parsesFirst: true })],
+  ['a guard on Fastify', nest('Fastify', { gate: { protect: 'routes' } }, { parsesFirst: true })],
+  ['a gate on Express', nest('Express', { gate: { protect: 'everything' } })],
+  ['a gate on Fastify', nest('Fastify', { gate: { protect: 'everything' } })],
   [
     'MAuthMiddleware on Express',
     nest('Express', { asks: 'middleware' }, { parsesFirst: true, refusesEverything: true }),
@@ -47,7 +47,7 @@ function nest(
     startInboundApp(platform, {
       ...fixed,
       ...options,
-      door: { ...fixed.door, exempt },
+      gate: { ...fixed.gate, exempt },
       prepare: (app) => {
         if (takesEveryType) takeEveryType(app);
         if (look) (app.getHttpServer() as Server).prependListener('request', look);

@@ -56,7 +56,7 @@ export interface InboundAppOptions {
   /** false = the same application without MAuth. */
   mauth?: boolean;
   options?: Partial<MAuthOptions>;
-  door?: Partial<Pick<GateOptions, 'protect'> & { exempt: readonly string[] }>;
+  gate?: Partial<Pick<GateOptions, 'protect'> & { exempt: readonly string[] }>;
   limits?: RouteLimits;
   /** Who asks: a guard at the handlers, or `MAuthMiddleware` in front of all of them. */
   asks?: 'guard' | 'middleware';
@@ -191,7 +191,7 @@ class WithMiddleware implements NestModule {
 /** Starts an application on a free port, with NestFactory as a `main.ts` would. */
 export async function startInboundApp(
   platform: PlatformName,
-  { mauth = true, options, door, limits, asks = 'guard', ...others }: InboundAppOptions = {},
+  { mauth = true, options, gate, limits, asks = 'guard', ...others }: InboundAppOptions = {},
 ): Promise<InboundApp> {
   const { nest, adapter, controllers = [], prepare } = others;
   const witness = new Witness();
@@ -202,7 +202,7 @@ export async function startInboundApp(
   const install = (host: HttpAdapterHost) => {
     if (mauth) {
       const authenticator = new MAuthAuthenticator(complete);
-      const { protect = 'decorated', exempt = [] } = door ?? {};
+      const { protect = 'decorated', exempt = [] } = gate ?? {};
       const doorOptions = { protect, exempt: new ExemptPaths(exempt) };
       witness.inbound = new InboundAuthenticator(host, witness.settings, authenticator, doorOptions);
     }

@@ -17,7 +17,7 @@ export interface StandaloneOptions {
   look?: (request: IncomingMessage) => void;
 }
 
-type Start = (witness: Witness, options: StandaloneOptions, door: MAuthGateOptions) => Promise<Listening>;
+type Start = (witness: Witness, options: StandaloneOptions, gate: MAuthGateOptions) => Promise<Listening>;
 type Listening = Pick<ServedApp, 'port' | 'close'>;
 
 /** The application of `startInboundApp`, on servers without Nest. */
@@ -26,8 +26,8 @@ export async function startStandaloneApp(
   options: StandaloneOptions = {},
 ): Promise<ServedApp> {
   const witness = new Witness();
-  const door = { ...optionsFor(witness, options.options), exempt: options.exempt };
-  return Object.assign(witness, await SERVERS[server](witness, options, door));
+  const gate = { ...optionsFor(witness, options.options), exempt: options.exempt };
+  return Object.assign(witness, await SERVERS[server](witness, options, gate));
 }
 
 const SERVERS = { Express: startExpress, Fastify: startFastify, 'node:http': startNode } satisfies Record<
@@ -35,9 +35,9 @@ const SERVERS = { Express: startExpress, Fastify: startFastify, 'node:http': sta
   Start
 >;
 
-async function startExpress(...[witness, { mauth = true, look }, door]: Parameters<Start>) {
+async function startExpress(...[witness, { mauth = true, look }, gate]: Parameters<Start>) {
   const app = express();
-  const middleware = mauth ? mauthMiddleware(door) : undefined;
+  const middleware = mauth ? mauthMiddleware(gate) : undefined;
   if (middleware) app.use(middleware);
   app.use(express.json(), express.urlencoded({ extended: true }));
   app.all('/receive', async (request, response) => void response.json(await witness.deliver(request)));
@@ -51,11 +51,11 @@ async function startExpress(...[witness, { mauth = true, look }, door]: Paramete
 }
 
 async function startFastify(
-  ...[witness, { mauth = true, takesEveryType, look }, door]: Parameters<Start>
+  ...[witness, { mauth = true, takesEveryType, look }, gate]: Parameters<Start>
 ): Promise<Listening> {
   const app = fastify({ forceCloseConnections: true });
   if (look) app.server.prependListener('request', look);
-  if (mauth) await app.register(mauthPlugin, door);
+  if (mauth) await app.register(mauthPlugin, gate);
   if (takesEveryType) app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.all('/receive', (request) => witness.deliver(request));
   app.all('/open', async () => 'open');
@@ -69,8 +69,8 @@ async function startFastify(
 }
 
 /** A server that has nothing but `(request, response, next)`. */
-async function startNode(...[witness, { mauth = true, look }, door]: Parameters<Start>): Promise<Listening> {
-  const middleware = mauth ? mauthMiddleware(door) : undefined;
+async function startNode(...[witness, { mauth = true, look }, gate]: Parameters<Start>): Promise<Listening> {
+  const middleware = mauth ? mauthMiddleware(gate) : undefined;
   const route: RequestListener = (request, response) => {
     const [path] = request.url?.split('?') ?? [];
     if (path === '/receive') {
