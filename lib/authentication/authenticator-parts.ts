@@ -9,7 +9,7 @@ import { SecurityTokenClient } from '../service/security-token-client.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
 
-/** What an authenticator is made of, where that has been made already. */
+/** The parts of an authenticator, where they have been made already. */
 export interface AuthenticatorParts {
   readonly settings: MAuthSettings;
   /** Undefined where nothing can be authenticated: every request is then undecided. */

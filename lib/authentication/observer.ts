@@ -5,7 +5,7 @@ import { StatusLine, type MessageHead } from '../protocol/string-to-sign.js';
 const NONE = '[none provided]';
 const MAX_PATH = 256;
 
-/** What was decided about a message. */
+/** A decision about a message. */
 export interface AuthenticationEvent {
   readonly outcome: 'authentic' | 'inauthentic' | 'undecided' | 'forbidden';
   /** Why, unless it is authentic. */

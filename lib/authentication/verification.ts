@@ -7,7 +7,7 @@ import { isTimely, PresentedSignature, type PresentedSignatures } from './presen
 import { type ReplayProtection } from './replay-protection.js';
 import { Authentic, inauthentic, undecided, type MAuthFailure, type MAuthResult } from './result.js';
 
-/** What decides about the signatures of one message: this process with the app's public key, or the MAuth service. */
+/** Decides about the signatures of one message: this process with the app's public key, or the MAuth service. */
 export interface Verifier {
   /** The next bytes of the body, in order; `isWhole` = they are all of it. */
   update(chunk: Uint8Array, isWhole?: boolean): void;

@@ -44,7 +44,7 @@ export function mauthOptionsFromEnv(
 /** Reads the value of a variable; undefined when the value is not an accepted one. */
 interface Reader<T> {
   (value: string): T | undefined;
-  /** What the variable accepts, for the error. */
+  /** The values that the variable accepts, for the error. */
   accepts: string;
 }
 

@@ -25,12 +25,12 @@ import {
   RequestPair,
 } from './request-pair.js';
 
-/** What all requests of one server have in common. */
+/** The parts that all requests of one server share. */
 export interface RequestContext {
   readonly settings: MAuthSettings;
   readonly authenticator: MAuthAuthenticator;
   readonly bodies: BodyTapOptions;
-  /** What a caller gets who is refused beneath the framework. */
+  /** The answer for a caller who is refused beneath the framework. */
   readonly answerTo: (failure: MAuthInboundFailure) => Answer;
 }
 

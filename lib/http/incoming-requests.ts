@@ -17,7 +17,7 @@ export interface RouteLimits {
   readonly maxBodyBytes: number | undefined;
 }
 
-/** What a server adds to its requests. */
+/** The hooks of one server. */
 export interface IncomingRequestsOptions extends Partial<Pick<RequestContext, 'answerTo'>> {
   /** A request has just come in, and nothing has answered it yet. */
   readonly onArrival?: ((request: IncomingRequest) => void) | undefined;

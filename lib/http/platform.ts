@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type MaybePromise } from '../authentication/maybe-promise.js';
 import { type RequestPair } from './request-pair.js';
 
-/** What a platform calls for each request. */
+/** Called by a platform for each request. */
 export interface RequestHooks {
   /**
    * Before anything can read the request or rewrite its target. May be called more than once.
@@ -17,7 +17,7 @@ export interface RequestHooks {
   readonly allow: ((pair: RequestPair) => MaybePromise<boolean>) | undefined;
 }
 
-/** What servers write down about a request, each in its own way. */
+/** The targets of a request, which each server notes in its own way. */
 export interface TargetReader {
   /** Every path and query that a router may go by: at the moment, which is the first of them, or later on. */
   routedTargets(request: IncomingMessage): readonly string[];
@@ -25,15 +25,15 @@ export interface TargetReader {
   isRouted(request: IncomingMessage): boolean;
 }
 
-/** What the application brought along, so that it stands in front of what is installed now. */
+/** The layers that the application brought along: they stand in front of what is installed now. */
 export interface EarlierLayers {
-  /** What answers requests, by its kind in plain words, such as `route`. */
+  /** The layers that answer requests, by their kind in plain words, such as `route`. */
   readonly answering: readonly string[];
   /** Whether there is more that may answer, of which nothing can be told before it does. */
   readonly mayAnswer: boolean;
 }
 
-/** What differs between Express and Fastify. */
+/** The differences between Express and Fastify. */
 export interface InboundPlatform extends TargetReader {
   /** Puts the entry in front of the application; to be called before body parsers are installed. */
   install(entry: RequestHooks): void;

@@ -19,7 +19,7 @@ export interface MAuthBodyFailure {
   readonly code: MAuthBodyFailureCode;
 }
 
-/** What became of authenticating one incoming request. */
+/** The outcome of authenticating one incoming request. */
 export type InboundOutcome = MAuthResult | MAuthBodyFailure;
 
 /** The request is authentic, but its app is not among those that the handler is for. */
@@ -32,7 +32,7 @@ export interface MAuthAppNotAllowed {
 /** Why a request is refused; for the log and for `toException` of the guard, never for the caller. */
 export type MAuthInboundFailure = MAuthFailure | MAuthBodyFailure | MAuthAppNotAllowed;
 
-/** What a refused caller gets. */
+/** The answer for a refused caller. */
 export interface Answer {
   readonly status: number;
   /** To be set on the response, by lower-case name. */

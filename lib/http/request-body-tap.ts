@@ -28,7 +28,7 @@ export interface BodyOwner extends RequestPair {
   stalled(): void;
 }
 
-/** What has come of a body before it is watched. */
+/** The part of a body that has come before it is watched. */
 export interface UnreadBody {
   /** Still in the stream for its reader. */
   readonly chunks: readonly Buffer[];
@@ -366,7 +366,7 @@ export class RequestBodyTap implements AwaitedBody {
     this.#leaveUnread();
   }
 
-  /** What is left in the stream is its handler's while that goes on reading. Otherwise it is not to take memory. */
+  /** The rest in the stream is its handler's while that goes on reading. Otherwise it is not to take memory. */
   #leaveUnread(): void {
     const request = this.#request;
     const isRead =

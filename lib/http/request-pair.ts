@@ -77,7 +77,7 @@ export function comesOffTheWire(request: IncomingMessage): boolean {
   return request.httpVersionMajor >= 2 || request.socket instanceof Socket;
 }
 
-/** What the request announces, in bytes; 0 when it announces nothing. */
+/** The announced length of the body, in bytes; 0 when none is announced. */
 export function contentLength(request: IncomingMessage): number {
   return Object.hasOwn(request.headers, 'content-length')
     ? Number(request.headers['content-length'] ?? 0)

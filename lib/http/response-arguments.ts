@@ -9,7 +9,7 @@ export interface ResponseHead {
   readonly isExplicit: boolean;
 }
 
-/** What `writeHead` was called with; undefined where Node would refuse it, with an error for the caller. */
+/** The head that `writeHead` was called with; undefined where Node would refuse it, with an error for the caller. */
 export function readHead(args: readonly unknown[], current: string | undefined) {
   const status = Number(args[0]) | 0;
   const message = typeof args[1] === 'string' ? args[1] : current || undefined;
@@ -51,7 +51,7 @@ export function isBodiless(method: string | undefined, status: number): boolean 
 
 /** Told when a chunk has been taken, or why not. */
 export type Callback = (error?: Error) => void;
-/** What may be written to a response. */
+/** A chunk as it may be written to a response. */
 export type Chunk = string | Uint8Array;
 
 /** `write(chunk, encoding?, callback?)`. */
@@ -82,7 +82,7 @@ export function refuse(callback: Callback | undefined, code: string, message: st
   if (callback) process.nextTick(callback, Object.assign(new Error(message), { code }));
 }
 
-/** What Node throws where headers have left already. */
+/** The error that Node throws where headers have left already. */
 export function headersSent(): Error {
   const error = new Error('Cannot change headers after they are sent to the client');
   return Object.assign(error, { code: 'ERR_HTTP_HEADERS_SENT' });

@@ -31,7 +31,7 @@ export type UnsignedReason =
   | 'informational'
   | 'signing_failed';
 
-/** Who decides about the signature of one response, and within which bounds it is held. */
+/** The rules for the signature of one response, and the bounds within which it is held. */
 export interface ResponseBodyTapOptions {
   /** Asked once, when the head is about to leave. */
   readonly isWanted: () => boolean;

@@ -70,7 +70,7 @@ export class AbsenceRecord {
   ) {}
 }
 
-/** What is known of one app. */
+/** The record of one app. */
 export type AppRecord = KeyRecord | AbsenceRecord;
 
 /**
@@ -92,7 +92,7 @@ const SHARE_OF_UNVERIFIED = 0.1;
 /** Made-up apps end up among the absences and only there, so they push out nothing but each other. */
 const MAX_ABSENCES = 10_000;
 
-/** What is known of apps, and for how long it counts. It asks no source. */
+/** The records of all apps, and for how long they count. It asks no source. */
 export class KeyMemory {
   readonly #settings: Pick<MAuthSettings, 'now' | 'keys'>;
   /** Keys that have verified a signature, and those of apps that the options name. */
@@ -125,7 +125,7 @@ export class KeyMemory {
     return this.#verified.has(appUuid);
   }
 
-  /** What is known of the app; keeps a key from being the next to make room. */
+  /** The record of the app; keeps a key from being the next to make room. */
   use(appUuid: string): AppRecord | undefined {
     return this.#verified.get(appUuid) ?? this.#unverified.get(appUuid) ?? this.#absences.get(appUuid);
   }
@@ -135,7 +135,7 @@ export class KeyMemory {
     return this.#verified.peek(appUuid) ?? this.#unverified.peek(appUuid);
   }
 
-  /** What a record means now. Written so that a clock that answers NaN makes every key expired. */
+  /** The state of a record now. Written so that a clock that answers NaN makes every key expired. */
   stateOf(record: AppRecord | undefined): RecordState {
     if (!record) return 'unknown';
     if (record instanceof AbsenceRecord) {

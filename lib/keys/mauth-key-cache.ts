@@ -9,7 +9,7 @@ import { ownProperty } from '../protocol/own-properties.js';
 import { KeyMemory, KeyRecord, lifetimeOf, type DatedKey, type RecordState } from './key-memory.js';
 import { SharedKeyStore } from './shared-key-store.js';
 
-/** What a cache of keys has done since it was made. */
+/** The counts of a cache of keys since it was made. */
 export interface MAuthKeyCacheStats {
   /** Answered from memory with a key that was good. */
   readonly hits: number;

@@ -17,7 +17,7 @@ export interface KmsDecryptorOptions {
   readonly client?: KmsClient;
   /** Key that must have encrypted the ciphertext: ID, ARN or alias. Default: the one that the ciphertext names. */
   readonly keyId?: string;
-  /** What was given as context when the key was encrypted. Default none. */
+  /** The context that was given when the key was encrypted. Default none. */
   readonly encryptionContext?: Readonly<Record<string, string>>;
   /** Total time for one decryption: finding credentials, connecting, repeating. Milliseconds. Default 5,000. */
   readonly deadlineMs?: number;
@@ -128,7 +128,7 @@ async function withinDeadline<T>(
   }
 }
 
-/** What to do, by the names of the errors of KMS and of the AWS SDK. */
+/** Remedies, by the names of the errors of KMS and of the AWS SDK. */
 const REMEDIES: Readonly<Record<string, string>> = {
   AccessDeniedException: 'allow this role kms:Decrypt on the key.',
   CredentialsProviderError: 'no AWS credentials were found; give this process a role or credentials.',

@@ -33,7 +33,7 @@ export type ProtectedHandler<Event, Context, Result> = (
   context: Context,
 ) => Promise<Result | LambdaAnswer>;
 
-/** What is made once, and kept while the instance is warm. */
+/** The parts that are made once, and kept while the instance is warm. */
 interface Parts {
   readonly settings: MAuthSettings;
   readonly authenticator: MAuthAuthenticator;
@@ -131,7 +131,7 @@ export class EventAuthenticator {
     };
   }
 
-  /** What a refused caller gets. */
+  /** The answer for a refused caller. */
   async answer(failure: MAuthFailure): Promise<Answer> {
     const { settings } = await this.#start();
     return answerFor(failure, settings);

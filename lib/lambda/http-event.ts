@@ -3,7 +3,7 @@ import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
 type Fields<T> = Readonly<Record<string, T | undefined>> | null;
 
-/** What all events have in common. */
+/** The parts that all events share. */
 interface Payload {
   readonly headers?: Fields<string>;
   /** Absent where the event is for an authorizer, which never gets one. */

@@ -3,7 +3,7 @@ import { type MAuthResult } from '../authentication/result.js';
 import { type Answer } from '../http/refusals.js';
 import { fromEnvironment, type EventAuthenticator } from './event-authenticator.js';
 
-/** What became of a request. */
+/** The outcome for a request. */
 export interface LambdaVerdict {
   readonly authentic: boolean;
   /** 200 when authentic; else the status to answer with: 401, or 503 (500 by `undecidedStatus`) when undecided. */

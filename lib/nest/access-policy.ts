@@ -15,7 +15,7 @@ export interface RequiresMAuthOptions {
   maxBodyBytes?: number;
 }
 
-/** What the decorators wrote on one class or one method. */
+/** The metadata that decorators wrote on one class or one method. */
 export interface AccessMetadata {
   /** One entry for each `@RequiresMAuth()`, from the lowest up. */
   readonly requires?: readonly RequiresMAuthOptions[] | undefined;
@@ -60,7 +60,7 @@ export function addAccess(added: AccessMetadata): ClassDecorator & MethodDecorat
   };
 }
 
-/** What is written on this very class, or on this very method of a prototype; nothing of what they inherit. */
+/** The metadata on this very class, or on this very method of a prototype; nothing of what they inherit. */
 export function accessOn(target: object, key?: string | symbol): AccessMetadata {
   const found: unknown =
     key === undefined ? Reflect.getOwnMetadata(ACCESS, target) : Reflect.getOwnMetadata(ACCESS, target, key);
@@ -102,7 +102,7 @@ export function isSignResponse({ controller, handler }: HandlerPlace): boolean {
   );
 }
 
-/** What the decorators ask for at one handler. */
+/** The policy that the decorators ask for at one handler. */
 export class AccessPolicy {
   constructor(
     /**
@@ -121,7 +121,7 @@ export class AccessPolicy {
 /** Names for app UUIDs, as in the option `apps`. */
 export type AppNames = Readonly<Record<string, string>>;
 
-/** What is read of the decorators at each handler, once: decorators do not change. */
+/** A value that is read of the decorators at each handler, once: decorators do not change. */
 export class HandlerCache<Value extends object | boolean> {
   readonly #values = new WeakMap<object, WeakMap<object, Value>>();
   readonly #read: (place: HandlerPlace) => Value;

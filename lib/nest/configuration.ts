@@ -15,7 +15,7 @@ import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 
-/** What the options of the module come down to. The private key is in the signer, and nowhere else. */
+/** The resolved options of the module. The private key is in the signer, and nowhere else. */
 export interface MAuthConfiguration {
   readonly settings: MAuthSettings;
   readonly signer: MAuthSigner;
@@ -54,7 +54,7 @@ export async function configure(options: MAuthFactoryOptions): Promise<MAuthConf
   return Object.freeze({ settings, signer, http });
 }
 
-/** What axios takes is left to axios; the other options are read by what they are for. */
+/** Options of axios are left to axios; the others are read where they are used. */
 function checkHttp(http: unknown, settings: MAuthSettings): void {
   if (http === undefined) return;
   if (typeof http !== 'object' || http === null) throw wrong('http', 'must be an object.');

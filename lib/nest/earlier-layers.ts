@@ -5,7 +5,7 @@ import { type MAuthLogger } from '../config/options.js';
 import { type EarlierLayers } from '../http/platform.js';
 import { pathOf } from '../authentication/path-policy.js';
 
-/** A class, like all that refers to a request (see `Exchange`). */
+/** A class, like all that refers to a request (see `RequestPair`). */
 class Watched {
   hasReachedGate = false;
 }

@@ -26,10 +26,10 @@ type Adapters = HostAdapters<InboundAuthenticator, readonly RegisteredRoute[]>;
 
 const ADAPTERS = new WeakMap<HttpAdapterHost, Adapters>();
 
-/** What of the application is protected, as far as it concerns the way in. */
+/** Which part of the application is protected in front of handlers. */
 export interface GateOptions {
   readonly protect: 'decorated' | 'routes' | 'everything';
-  /** What passes the gate of `everything`, and `MAuthMiddleware`. */
+  /** Paths that pass the gate of `everything`, and `MAuthMiddleware`. */
   readonly exempt: ExemptPaths;
 }
 
@@ -42,7 +42,7 @@ export class InboundAuthenticator {
   readonly requests: IncomingRequests;
   /** Tells of decisions that guards make. */
   readonly observer: LogObserver;
-  /** What the decorators ask for at each handler: read once, when the application starts. */
+  /** The policies of all handlers: read once, when the application starts. */
   readonly policies: AccessPolicies;
   readonly #settings: MAuthSettings;
   readonly #gate: Gate;
@@ -171,7 +171,7 @@ export class InboundAuthenticator {
     return this.#openRoutes.allows(pair.request, target) || this.allows(pair, target);
   }
 
-  /** What throws while an adapter is announced is beyond the reach of the application: it is told when it starts. */
+  /** An error while an adapter is announced is beyond the reach of the application: it is told when it starts. */
   #serve(adapter: HttpServer): void {
     try {
       this.#routes = this.#adapters.take(adapter, this, (installation) =>

@@ -44,7 +44,7 @@ export class MessageGuard implements CanActivate {
 /** `UNAUTHENTICATED`, as gRPC numbers it. */
 const GRPC_UNAUTHENTICATED = 16;
 
-/** What callers of message handlers get in place of an answer. Nest's own errors have the same shape. */
+/** The error that callers of message handlers get in place of an answer. Nest's own errors have the same shape. */
 interface RpcError {
   readonly status: 'error';
   readonly message: string;

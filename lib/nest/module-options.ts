@@ -3,7 +3,7 @@ import { type MAuthGuard } from './mauth.guard.js';
 import { type MAuthOptions } from '../config/options.js';
 import { type MAuthHttpOptions } from '../outbound/axios/mauth-http.service.js';
 
-/** What a factory of `MAuthModule.forRootAsync` returns: all options but those that shape the module itself. */
+/** The options that a factory of `MAuthModule.forRootAsync` returns: all options but those that shape the module itself. */
 export interface MAuthFactoryOptions extends MAuthOptions {
   /**
    * How `MAuthHttpService` sends: defaults for axios, which origins are signed, and whether responses are authenticated.

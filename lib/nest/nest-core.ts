@@ -12,7 +12,7 @@ import { ownProperty } from '../protocol/own-properties.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
 import { MAUTH_NEST } from './tokens.js';
 
-/** What is taken from the core of Nest. It is asked for in this one place, so it is there that copies are told apart. */
+/** The services that are taken from the core of Nest. It is asked for in this one place, so it is there that copies are told apart. */
 export class NestCore {
   readonly discovery: DiscoveryService;
 
@@ -44,7 +44,7 @@ export const nestCoreProvider: FactoryProvider<NestCore> = {
   },
 };
 
-/** What Nest knows of one provider or controller. */
+/** Nest's record of one provider or controller. */
 export type ProviderWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
 /** Whether it is a class that Nest makes an instance of; others have a factory there, or nothing. */

@@ -8,7 +8,7 @@ import { type MappedRoute, type RouteMap } from './route-map.js';
 
 type Relaxation = 'public' | 'optional';
 
-/** What is open at one path, by method. */
+/** The methods that are open at one path. */
 type Methods = Map<string, Relaxation>;
 
 const PLAIN_PATH = /^\/[A-Za-z0-9._~@$&',=/-]*$/;
@@ -68,7 +68,7 @@ export class OpenRoutes {
     this.#exempt.set(controller, handlers.set(handler, (handlers.get(handler) ?? new Set()).add(path)));
   }
 
-  /** What is wrong with a handler that is meant to be reached unsigned. */
+  /** The fault of a handler that is meant to be reached unsigned. */
   #closedRoutes(place: HandlerPlace, routes: readonly MappedRoute[]): string[] {
     const name = `${place.controller.name}.${place.handler.name}`;
     const own = routes.filter(({ places }) => places.some((one) => isSame(one, place)));

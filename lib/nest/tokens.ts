@@ -4,7 +4,7 @@
  */
 export const MAUTH_SETTINGS = Symbol.for('nestjs-mauth:settings');
 export const MAUTH_INBOUND_AUTHENTICATOR = Symbol.for('nestjs-mauth:inbound-authenticator');
-/** What is taken from the core of Nest. */
+/** The services that are taken from the core of Nest. */
 export const MAUTH_NEST = Symbol.for('nestjs-mauth:nest');
 /** The value of `protect`. */
 export const MAUTH_PROTECT = Symbol.for('nestjs-mauth:protect');

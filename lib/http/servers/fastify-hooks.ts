@@ -14,7 +14,7 @@ export interface HookedInstance {
   addHook(name: 'onRequest' | 'preHandler', hook: Hook): unknown;
 }
 
-class FastifyExchange extends RequestPair {
+class FastifyRequestPair extends RequestPair {
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
@@ -42,7 +42,7 @@ export class FastifyHooks implements TargetReader {
       isRouted?: boolean,
     ) => {
       entry.arrive(request, response, isRouted);
-      if (entry.allow) passGate(entry.allow(new FastifyExchange(request, response, reply)), done, done);
+      if (entry.allow) passGate(entry.allow(new FastifyRequestPair(request, response, reply)), done, done);
       else done();
     };
     if (entry.allow) this.#noteReplies(instance);

@@ -15,7 +15,7 @@ export type MAuthFastifyPlugin = (
   options: MAuthPluginOptions,
 ) => Promise<void>;
 
-/** What `register` itself understands, beside the options of a plugin. */
+/** Options that `register` itself understands, beside those of a plugin. */
 const REGISTER_OPTIONS = ['prefix', 'logLevel', 'logSerializers'];
 const REGISTERED = 'nestjs-mauth';
 
