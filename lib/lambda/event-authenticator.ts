@@ -16,9 +16,7 @@ import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { originForm } from '../protocol/string-to-sign.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
 import { OwnPrivateKey } from '../signing/own-private-key.js';
-import { eventRequest, routedPath } from './event-request.js';
-import { answerEvent, readHttpEvent, type LambdaAnswer } from './http-event.js';
-
+import { eventRequest, routedPath, answerEvent, readHttpEvent, type LambdaAnswer } from './http-event.js';
 /** A handler that only gets authentic requests. */
 export type AuthenticatedHandler<Event, Context, Result> = (
   event: Event,

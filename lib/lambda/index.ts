@@ -9,7 +9,7 @@ export {
   type AuthenticatedHandler,
   type ProtectedHandler,
 } from './event-authenticator.js';
-export { eventTarget } from './event-request.js';
+export { eventTarget } from './http-event.js';
 export { type LambdaAnswer } from './http-event.js';
 export { LambdaAuthenticator, type LambdaVerdict } from './lambda-authenticator.js';
 export { lambdaRequestTarget, withLambdaEvent } from './lambda-request-target.js';

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ownProperty } from '../protocol/own-properties.js';
-import { eventTarget } from './event-request.js';
+import { eventTarget } from './http-event.js';
 
 const currentEvent = new AsyncLocalStorage<unknown>();
 

@@ -1,6 +1,6 @@
+import { type CanActivate, HttpException } from '@nestjs/common';
 import 'reflect-metadata';
-import { type CanActivate, type HttpException } from '@nestjs/common';
-import { type MAuthInboundFailure } from '../http/refusals.js';
+import { type Answer, type MAuthInboundFailure } from '../http/refusals.js';
 
 /** A guard that an application has in place of `MAuthGuard`: a subclass, or in tests anything at all. */
 export interface ApplicationGuard extends CanActivate {
@@ -25,4 +25,18 @@ export function isMAuthGuard(
 /** Whether it is a subclass of `MAuthGuard`. */
 export function isMAuthGuardSubclass(candidate: unknown): candidate is { readonly name: string } {
   return isMAuthGuard(candidate) && Reflect.getOwnMetadata(IS_GUARD, candidate) !== true;
+}
+
+/**
+ * The answer that Nest's own exception filter would give, for a place in front of all filters.
+ *
+ * @param headers to be set beside it
+ * @throws the exception itself where it is no HttpException
+ */
+export function answerOf(exception: unknown, headers: Answer['headers']): Answer {
+  if (!(exception instanceof HttpException)) throw exception;
+  const status = exception.getStatus();
+  const response = exception.getResponse();
+  const body = typeof response === 'object' ? response : { statusCode: status, message: response };
+  return { status, headers, body: body as Answer['body'] };
 }

@@ -214,3 +214,17 @@ describe.each<[string, Start]>([
     TIMEOUT,
   );
 });
+
+it('A router that squeezes slashes, in queries too, gets no query in which it would', async () => {
+  const { port, close } = await onFastify();
+  const connection = await RawConnection.open(port);
+  const headers = await signatureOf({ method: 'GET', path: '/studies/x?u=%2F%2Fa' });
+  const statuses: unknown[] = [];
+  for (const target of ['/studies/x?u=%2F%2Fa', '/studies/x?u=//a', '/studies//x?u=%2F%2Fa']) {
+    await connection.writeHead(`GET ${target}`, headers);
+    statuses.push((await connection.answer())?.status);
+  }
+  expect(statuses).toEqual([200, 401, 200]);
+  connection.destroy();
+  await close();
+});

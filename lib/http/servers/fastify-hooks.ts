@@ -31,6 +31,7 @@ class FastifyRequestPair extends RequestPair {
 /** The way in of Fastify, as far as its hooks go: they also see what is injected without a server. */
 export class FastifyHooks implements TargetReader {
   readonly #replies = privateFieldMap<IncomingMessage, Reply>();
+  #squeezesSlashes = false;
 
   /** @returns a middleware that does the same as the hooks, for `use` of `@fastify/middie` */
   addHooks(instance: HookedInstance, entry: RequestHooks) {
@@ -45,6 +46,7 @@ export class FastifyHooks implements TargetReader {
       if (entry.allow) passGate(entry.allow(new FastifyRequestPair(request, response, reply)), done, done);
       else done();
     };
+    this.#squeezesSlashes = ignoresDuplicateSlashes(instance);
     if (entry.allow) this.#noteReplies(instance);
     instance.addHook('onRequest', ({ raw }, reply, done) => enter(raw, reply.raw, done, reply));
     // What hooks pass on to the not-found handler comes here without having met the one above.
@@ -81,6 +83,29 @@ export class FastifyHooks implements TargetReader {
   }
 
   routedTargets(request: MountedRequest): readonly string[] {
-    return [this.routedTarget(request), originalTarget(request)];
+    const targets = [this.routedTarget(request), originalTarget(request)];
+    return this.#squeezesSlashes && targets.some(hasSlashesInQuery) ? [...targets, UNREADABLE] : targets;
   }
+}
+
+/** Stands for a target that the signature says nothing about: the path policy refuses it. */
+const UNREADABLE = '';
+
+/** With this option of Fastify the router also squeezes slashes that stand in the query. */
+function ignoresDuplicateSlashes(instance: object): boolean {
+  const config = ownProperty(
+    instance as { initialConfig?: RouterOptions & { routerOptions?: RouterOptions } },
+    'initialConfig',
+  );
+  const options = [config, ownProperty(config, 'routerOptions')];
+  return options.some((each) => ownProperty(each, 'ignoreDuplicateSlashes') === true);
+}
+
+interface RouterOptions {
+  readonly ignoreDuplicateSlashes?: boolean;
+}
+
+function hasSlashesInQuery(target: string): boolean {
+  const mark = target.indexOf('?');
+  return mark >= 0 && target.includes('//', mark);
 }

@@ -1,8 +1,7 @@
 import { ownProperties } from '../../protocol/own-properties.js';
 import { type MAuthSigner } from '../../signing/mauth-signer.js';
 import { cleanError } from '../clean-outcome.js';
-import { fetchBody, type FetchBody } from './fetch-body.js';
-import { CARRIED, fetchCall } from './fetch-request.js';
+import { fetchBody, type FetchBody, CARRIED, fetchCall } from './fetch-request.js';
 import {
   isHttp,
   redirectOf,
