@@ -116,8 +116,8 @@ describe("README's quick start", () => {
     consumer.remove();
   });
 
-  it('has 25 lines', () => {
-    expect(quickStart.trim().split('\n').length).toBeLessThanOrEqual(25);
+  it('has 26 lines', () => {
+    expect(quickStart.trim().split('\n').length).toBeLessThanOrEqual(26);
   });
 
   const install = (...names: string[]) =>
