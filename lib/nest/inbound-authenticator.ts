@@ -7,7 +7,7 @@ import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type HandlerPlace, accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
 import { answerFor, type Answer, type MAuthInboundFailure } from '../http/refusals.js';
-import { isMAuthGuard, type ApplicationGuard, answerOf } from './application-guard.js';
+import { type ApplicationGuard, answerOf } from './application-guard.js';
 import { Gate, type ExemptPaths } from '../http/gate.js';
 import { originalTarget, type RequestPair } from '../http/request-pair.js';
 import { ExpressPlatform } from './platforms/express.platform.js';
@@ -107,13 +107,15 @@ export class InboundAuthenticator {
 
   /**
    * Makes `MAuthGuard` at decorators leave decisions to the guard of the application, and lets that guard choose the
-   * answers to what is refused in front of all handlers. Where a test has put something else in the place of MAuthGuard, the
-   * gate is open, and that decides alone.
+   * answers to what is refused in front of all handlers.
    */
   useGuard(guard: ApplicationGuard): void {
-    // Only a test can have put it there: the option `guard` takes subclasses of MAuthGuard.
-    this.#isGateOverridden = !isMAuthGuard(guard.constructor);
     this.applicationGuard = guard;
+  }
+
+  /** For a test that has put something else in the place of MAuthGuard, which then decides alone. */
+  leaveAllToGuard(): void {
+    this.#isGateOverridden = true;
   }
 
   /** The routes that were registered with the HTTP adapter; undefined where there is none. */

@@ -68,6 +68,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
     this.#refuseProvidedGuards(guard);
     this.#refuseLocalGuards(guard, places, policies);
     if (guard.constructor !== MAuthGuard) inbound.useGuard(guard);
+    if (isForeign(guard)) inbound.leaveAllToGuard();
     inbound.openRoutes(this.#provided<RouteMap>(RouteMap));
     if (places.some(isSignResponse)) {
       this.#provided<ResponseSigning>(MAUTH_RESPONSE_SIGNING).expectMarkedRoutes();
@@ -79,7 +80,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
   #overridden(): ApplicationGuard | undefined {
     const own = [...this.modules.values()].find(({ providers }) => providers.has(MAuthStartUpCheck));
     const guard = own?.injectables.get(MAuthGuard)?.instance as ApplicationGuard | undefined;
-    return guard && !isMAuthGuard(guard.constructor) ? guard : undefined;
+    return guard && isForeign(guard) ? guard : undefined;
   }
 
   #refuseRequestScope(): void {
@@ -232,4 +233,9 @@ function ineffective(name: string, how: string): MAuthConfigurationError {
     `${name} ${how}, so MAuthGuard itself would still decide in some places. Register it once, as the option \`guard: ` +
       `${name}\` of MAuthModule, beside \`protect\`.`,
   );
+}
+
+/** Neither of this package nor derived from it: a test has put it there, for the option `guard` takes no other class. */
+function isForeign(guard: ApplicationGuard): boolean {
+  return !(guard instanceof MAuthGuard) && !isMAuthGuard(guard.constructor);
 }
