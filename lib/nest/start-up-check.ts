@@ -41,7 +41,8 @@ const GUARDS = '__guards__';
 export class MAuthStartUpCheck implements OnModuleInit {
   private readonly moduleRef: ModuleRef;
   private readonly discovery: DiscoveryService;
-  private readonly modules: NestCore['modules'];
+  /** `MAuthGuard` as it stands at this class, where a test has overridden it. */
+  private readonly overridden: { readonly instance: unknown } | undefined;
 
   constructor(
     @Inject(MAUTH_NEST) { moduleRef, discovery, modules }: NestCore,
@@ -49,7 +50,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
   ) {
     this.moduleRef = moduleRef;
     this.discovery = discovery;
-    this.modules = modules;
+    this.overridden = takeOverridden(modules);
   }
 
   onModuleInit(): void {
@@ -78,8 +79,7 @@ export class MAuthStartUpCheck implements OnModuleInit {
 
   /** What a test has put in the place of `MAuthGuard` by `overrideGuard`, which leaves providers as they are. */
   #overridden(): ApplicationGuard | undefined {
-    const own = [...this.modules.values()].find(({ providers }) => providers.has(MAuthStartUpCheck));
-    const guard = own?.injectables.get(MAuthGuard)?.instance as ApplicationGuard | undefined;
+    const guard = this.overridden?.instance as ApplicationGuard | undefined;
     return guard && isForeign(guard) ? guard : undefined;
   }
 
@@ -238,4 +238,13 @@ function ineffective(name: string, how: string): MAuthConfigurationError {
 /** Neither of this package nor derived from it: a test has put it there, for the option `guard` takes no other class. */
 function isForeign(guard: ApplicationGuard): boolean {
   return !(guard instanceof MAuthGuard) && !isMAuthGuard(guard.constructor);
+}
+
+/** Takes the guard of this class out of the module again, where it is not overridden: `app.get()` is to find the other. */
+function takeOverridden(modules: NestCore['modules']): { readonly instance: unknown } | undefined {
+  const own = [...modules.values()].find(({ providers }) => providers.has(MAuthStartUpCheck));
+  const guard = own?.injectables.get(MAuthGuard);
+  if (guard?.metatype !== MAuthGuard) return guard;
+  own?.injectables.delete(MAuthGuard);
+  return undefined;
 }

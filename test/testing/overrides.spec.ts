@@ -130,6 +130,18 @@ describe.each(Object.keys(ADAPTERS) as (keyof typeof ADAPTERS)[])('On %s', (adap
       expect((await post(`${url}/plain`)).status).toBe(protect === 'decorated' ? 201 : 403);
     });
 
+    it('the guard in its place may be a class', async () => {
+      class OpenGuard {
+        canActivate() {
+          return true;
+        }
+      }
+      const url = await start(adapter, protect, (builder) =>
+        builder.overrideGuard(MAuthGuard).useClass(OpenGuard),
+      );
+      for (const handler of ['plain', 'required']) expect((await post(`${url}/${handler}`)).status).toBe(201);
+    });
+
     it('withIdentity leaves the decorators as they are', async () => {
       const url = await start(adapter, protect, (builder) =>
         builder.overrideProvider(MAuthAuthenticator).useValue(withIdentity(IDENTITY)),
@@ -140,6 +152,7 @@ describe.each(Object.keys(ADAPTERS) as (keyof typeof ADAPTERS)[])('On %s', (adap
 
     it('without an override nothing is open', async () => {
       const url = await start(adapter, protect, () => undefined);
+      expect(app?.get(MAuthGuard, { strict: false })).toBeInstanceOf(MAuthGuard);
       expect((await post(`${url}/required`)).status).toBe(401);
       expect((await post(`${url}/plain`)).status).toBe(protect === 'decorated' ? 201 : 401);
     });
