@@ -65,7 +65,7 @@ function workspace(nest) {
   if (nest !== '11') throw new Error(`--nest ${nest}: expected 11 or 12`);
   const folder = join(WORK, 'nest-11');
   mkdirSync(folder, { recursive: true });
-  for (const name of ['lib', 'test', 'sample']) {
+  for (const name of ['lib', 'test', 'sample', 'docs']) {
     rmSync(join(folder, name), { recursive: true, force: true });
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
