@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
 import { MAuthConfigurationError } from '../config/errors.js';
@@ -57,6 +58,7 @@ export interface FakeMAuthServiceOptions {
 }
 
 interface RegisteredApp {
+  /** As it was registered, and as it is answered. */
   readonly appUuid: string;
   readonly pem: string;
   readonly key: KeyObject;
@@ -82,19 +84,24 @@ const TICKET_PATH = '/mauth/v1/authentication_tickets.json';
 export class FakeMAuthService {
   /** Every question since the start, in order. */
   readonly calls: MAuthServiceCall[] = [];
+  /** For subclasses that listen to its events, say to count connections. */
+  protected readonly server: Server;
   readonly #apps = new Map<string, RegisteredApp>();
   readonly #revoked = new Set<string>();
   readonly #sockets = new Set<Socket>();
-  readonly #server: Server;
   readonly #now: () => number;
+  #port: number;
   #cacheControl: string | undefined;
+  #latencyMs = 0;
   #fault: MAuthServiceFault | undefined;
   #faultsLeft = 0;
 
-  private constructor(now: () => number) {
+  /** It does not listen yet: `start` makes it listen, and so does `restart`. */
+  protected constructor({ port = 0, now = () => Date.now() }: FakeMAuthServiceOptions = {}) {
+    this.#port = port;
     this.#now = now;
-    this.#server = createServer((request, response) => void this.#receive(request, response));
-    this.#server.on('connection', (socket) => {
+    this.server = createServer((request, response) => void this.#receive(request, response));
+    this.server.on('connection', (socket) => {
       if (this.#fault === 'refuse' && this.#takeFault()) return void socket.resetAndDestroy();
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
@@ -102,18 +109,18 @@ export class FakeMAuthService {
   }
 
   /** @throws the error of `listen`, such as EADDRINUSE */
-  static async start({ port = 0, now }: FakeMAuthServiceOptions = {}): Promise<FakeMAuthService> {
-    const service = new FakeMAuthService(now ?? (() => Date.now()));
-    await new Promise<void>((resolve, reject) => {
-      service.#server.once('error', reject);
-      service.#server.listen(port, '127.0.0.1', resolve);
-    });
+  static async start(options: FakeMAuthServiceOptions = {}): Promise<FakeMAuthService> {
+    const service = new FakeMAuthService(options);
+    await service.restart();
     return service;
   }
 
-  /** For the option `mauthUrl`; that also needs `service: { allowHttp: true }` unless it is a loopback address. */
+  /**
+   * For the option `mauthUrl`; that also needs `service: { allowHttp: true }` unless it is a loopback address. It stays
+   * the same while the service is stopped.
+   */
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   /**
@@ -124,7 +131,7 @@ export class FakeMAuthService {
    * @throws MAuthConfigurationError where there is no UUID or no key
    */
   register(app: string | { readonly appUuid: string; readonly publicKey: string }, publicKey?: string): this {
-    const appUuid = (typeof app === 'string' ? app : app.appUuid).toLowerCase();
+    const appUuid = uuidOf(app);
     const pem = publicKey ?? (typeof app === 'string' ? undefined : app.publicKey);
     if (!isAppUuid(appUuid))
       throw new MAuthConfigurationError('FakeMAuthService.register needs an app UUID.');
@@ -133,27 +140,42 @@ export class FakeMAuthService {
         'FakeMAuthService.register needs a public key (PEM) beside the app UUID, or a caller instead of both.',
       );
     }
-    this.#apps.set(appUuid, { appUuid, pem, key: createPublicKey(pem) });
-    this.#revoked.delete(appUuid);
+    this.#apps.set(appUuid.toLowerCase(), { appUuid, pem, key: createPublicKey(pem) });
+    this.#revoked.delete(appUuid.toLowerCase());
     return this;
   }
 
   /** Gives the app a fresh key pair, and returns it; the old key is no longer handed out. */
-  async rotate(appUuid: string): Promise<MAuthKeyPair> {
+  async rotate(app: string | { readonly appUuid: string }): Promise<MAuthKeyPair> {
     const pair = await generateMAuthKeyPair();
-    this.register(appUuid, pair.publicKey);
+    this.register(uuidOf(app), pair.publicKey);
     return pair;
   }
 
   /** The app is unknown from now on, and may not ask either. */
-  revoke(appUuid: string): void {
-    this.#apps.delete(appUuid.toLowerCase());
-    this.#revoked.add(appUuid.toLowerCase());
+  revoke(app: string | { readonly appUuid: string }): void {
+    const appUuid = uuidOf(app).toLowerCase();
+    this.#apps.delete(appUuid);
+    this.#revoked.add(appUuid);
   }
 
-  /** Answers carry `Cache-Control: max-age=…, private` from now on. */
+  /** Public keys come with `Cache-Control: max-age=…, private` from now on. */
   maxAge(seconds: number): void {
-    this.#cacheControl = `max-age=${seconds}, private`;
+    this.cacheControl(`max-age=${seconds}, private`);
+  }
+
+  /**
+   * Public keys come with this `Cache-Control` from now on.
+   *
+   * @param value such as `no-store`; undefined, as at the start: without one
+   */
+  cacheControl(value: string | undefined): void {
+    this.#cacheControl = value;
+  }
+
+  /** Each question waits this long from now on, before it is answered or goes wrong. */
+  latency(milliseconds: number): void {
+    this.#latencyMs = milliseconds;
   }
 
   /**
@@ -169,11 +191,22 @@ export class FakeMAuthService {
     if (fault === 'refuse') this.#hangUp();
   }
 
-  /** Hangs up on everybody, and listens no more. */
+  /** Hangs up on everybody, and listens no more: connections are refused by the operating system. */
   async stop(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
+    const closed = new Promise((resolve) => this.server.close(resolve));
     this.#hangUp();
     await closed;
+  }
+
+  /**
+   * Listens again after `stop`, on the same port and with all that it knew: an outage is over.
+   *
+   * @throws the error of `listen`, such as EADDRINUSE
+   */
+  async restart(): Promise<void> {
+    this.server.listen(this.#port, '127.0.0.1');
+    await once(this.server, 'listening');
+    this.#port = (this.server.address() as AddressInfo).port;
   }
 
   #hangUp(): void {
@@ -194,6 +227,7 @@ export class FakeMAuthService {
     const chunks: Buffer[] = [];
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (this.#latencyMs > 0) await elapsed(this.#latencyMs);
     } catch {
       return; // The caller hung up.
     }
@@ -227,17 +261,17 @@ export class FakeMAuthService {
   #refusal({ headers, method = '', url = '' }: IncomingMessage, body: Buffer): string | undefined {
     const version = headers['mcc-authentication'] === undefined ? 1 : 2;
     const header = headers[version === 2 ? 'mcc-authentication' : 'x-mws-authentication'];
-    if (header === undefined) return 'the question is not signed';
+    if (header === undefined) return 'not signed';
     const pattern = version === 2 ? /^MWSV2 ([^:]+):([^;]+);$/ : /^MWS ([^:]+):(.+)$/;
     const [, appUuid = '', signature = ''] = pattern.exec(String(header)) ?? [];
     const key = this.#keyOfAsker(appUuid.toLowerCase());
     if (!key) return `the app that asks is unknown: ${appUuid.slice(0, 36)}`;
     const time = String(headers[version === 2 ? 'mcc-time' : 'x-mws-time']);
     if (!(Math.abs(this.#now() / 1000 - Number(time)) <= DRIFT_SECONDS)) {
-      return `the question was signed at ${time.slice(0, 20)}, and it is ${Math.floor(this.#now() / 1000)}`;
+      return `signed at ${time.slice(0, 20)}, and it is ${Math.floor(this.#now() / 1000)}`;
     }
     const isTrue = isSigned(version, key, { method, url, body, appUuid, time }, signature);
-    return isTrue ? undefined : 'the signature of the question does not match';
+    return isTrue ? undefined : 'signature does not match';
   }
 
   #keyOfAsker(appUuid: string): KeyObject | undefined {
@@ -305,6 +339,15 @@ const FAULTS: Record<FaultInAnswer, (question: Question, app?: RegisteredApp) =>
     response.writeHead(200, { 'content-type': 'application/json' }).end(answer);
   },
 } satisfies Record<string, (question: Question, app?: RegisteredApp) => void>;
+
+/** Nothing waits for the answer to a caller that has hung up, so the timer does not keep the process running. */
+function elapsed(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+}
+
+function uuidOf(app: string | { readonly appUuid: string }): string {
+  return typeof app === 'string' ? app : app.appUuid;
+}
 
 function callOf({ method = '', url = '' }: IncomingMessage): MAuthServiceCall {
   const [path = ''] = url.split('?');

@@ -29,7 +29,7 @@ describe('The examples', () => {
   });
   afterEach(async () => {
     jest.restoreAllMocks();
-    await mauth.goDown();
+    await mauth.stop();
   });
 
   async function expectProtection(port: number): Promise<void> {

@@ -17,7 +17,7 @@ describe.each(PLATFORM_NAMES)('While requests under made-up UUIDs flood an appli
 
   beforeEach(async () => {
     mauth = await MAuthServiceStandIn.start({ apps: [service, caller] });
-    mauth.latencyMs = 40;
+    mauth.latency(40);
     app = await startInboundApp(platform, {
       options: {
         mauthUrl: mauth.url,
@@ -47,7 +47,7 @@ describe.each(PLATFORM_NAMES)('While requests under made-up UUIDs flood an appli
     await flood;
     agent.destroy();
     await app.close();
-    await mauth.close();
+    await mauth.stop();
   });
 
   it('apps that call for the first time are let in at the third try at the latest, five of five', async () => {

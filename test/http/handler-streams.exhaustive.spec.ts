@@ -58,7 +58,7 @@ async function start(setup: UploadAppOptions, mode: 'local' | 'remote' = 'local'
 
 async function stop(): Promise<void> {
   await app.close();
-  await mauth?.close();
+  await mauth?.stop();
   mauth = undefined;
 }
 

@@ -268,7 +268,7 @@ describe('mauthMiddleware', () => {
     beforeEach(async () => {
       mauth = await MAuthServiceStandIn.start({ apps: [caller, service] });
     });
-    afterEach(() => mauth.goDown());
+    afterEach(() => mauth.stop());
 
     it('takes its options from the environment, and lets go of its connections', async () => {
       const own = {

@@ -248,7 +248,7 @@ describe('mauthPlugin', () => {
       await new Promise((resolve) => setTimeout(resolve, 100));
       expect(mauth.openConnections).toBe(0);
     } finally {
-      await mauth.goDown();
+      await mauth.stop();
     }
   });
 });

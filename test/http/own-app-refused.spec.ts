@@ -33,7 +33,7 @@ describe.each(PLATFORM_NAMES)('An app that the MAuth service refuses, on %s', (p
     });
     afterEach(async () => {
       await app.close();
-      await mauth.close();
+      await mauth.stop();
     });
 
     it('answers 503, and one line in the log names its UUID and what to check', async () => {

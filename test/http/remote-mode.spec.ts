@@ -46,7 +46,7 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
     });
     afterAll(async () => {
       await app.close();
-      await mauth.close();
+      await mauth.stop();
     });
 
     it('do not count any more once the answer is out', async () => {
@@ -69,7 +69,7 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
     it('count against the budget of the process until the service has answered', async () => {
       const body = Buffer.from(JSON.stringify({ a: 'x'.repeat(5000) }));
       let held: number | undefined;
-      mauth.answerWith((_request, response) => {
+      mauth.fail((_request, response) => {
         held = HeldBytesBudget.held;
         response.writeHead(204).end();
       });
@@ -78,7 +78,7 @@ describe.each(PLATFORM_NAMES)('Bodies that the MAuth service verifies, on %s', (
         headers: { 'content-type': 'application/json' },
         body,
       });
-      mauth.answerWith(undefined);
+      mauth.fail(undefined);
       expect([answer.status, held]).toEqual([200, body.length]);
       expect(HeldBytesBudget.held).toBe(0);
     });

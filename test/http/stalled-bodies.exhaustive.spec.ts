@@ -30,7 +30,7 @@ describe.each(APPLICATIONS)('Bodies that withhold their last byte from %s', (_, 
   afterEach(async () => {
     connections.splice(0).forEach((connection) => connection.destroy());
     await app.close();
-    await mauth?.close();
+    await mauth?.stop();
     mauth = undefined;
     while (HeldBytesBudget.held > 0) await new Promise((resolve) => setTimeout(resolve, 10));
   });
@@ -155,6 +155,6 @@ describe.each(PLATFORM_NAMES)('A body that the application does not read yet, on
     expect(app.deliveries.at(-1)?.streamed?.length).toBe(body.length);
     for (const connection of [late, stalled]) connection.destroy();
     await app.close();
-    await mauth.close();
+    await mauth.stop();
   });
 });

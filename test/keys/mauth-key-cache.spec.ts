@@ -41,7 +41,7 @@ describe('public keys from a MAuth service over HTTP', () => {
   });
   afterEach(async () => {
     keys.close();
-    await service.close();
+    await service.stop();
   });
 
   it('are fetched once for 500 first requests at once, which are all answered', async () => {
@@ -61,7 +61,7 @@ describe('public keys from a MAuth service over HTTP', () => {
   it('are asked for once while the service hangs; all fail in time, and then at once', async () => {
     keys.close();
     keys = start({ service: { deadlineMs: DEADLINE_MS } });
-    service.hang();
+    service.fail('hang');
     const [outcomes, took] = await timed(() =>
       Promise.all(Array.from({ length: 500 }, () => outcomeOf(keys.find(caller.appUuid)))),
     );
@@ -80,7 +80,7 @@ describe('public keys from a MAuth service over HTTP', () => {
     );
 
     clock.advance(4);
-    service.answerWith(undefined);
+    service.fail(undefined);
     expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
   });
 
@@ -146,9 +146,9 @@ describe('public keys from a MAuth service over HTTP', () => {
     });
 
     it('are still the old ones when the service cannot tell, and the service is left alone', async () => {
-      await service.goDown();
+      await service.stop();
       expect(await keys.findNewer(caller.appUuid, old)).toBeUndefined();
-      await service.comeBack();
+      await service.restart();
       expect(await keys.findNewer(caller.appUuid, old)).toBeUndefined();
       expect(keys.find(caller.appUuid)).toBe(old);
       clock.advance(13);
@@ -194,10 +194,10 @@ describe('public keys from a MAuth service over HTTP', () => {
     });
 
     it('are gone also when the service was down before it told', async () => {
-      await service.goDown();
+      await service.stop();
       clock.advance(310);
       expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
-      await service.comeBack();
+      await service.restart();
       clock.advance(13);
       void keys.find(caller.appUuid);
       await settle(keys);
@@ -210,7 +210,7 @@ describe('public keys from a MAuth service over HTTP', () => {
       keys.close();
       keys = start({ keys: options });
       await keys.find(caller.appUuid);
-      await service.goDown();
+      await service.stop();
       clock.advance(seconds);
     };
 
@@ -231,8 +231,8 @@ describe('public keys from a MAuth service over HTTP', () => {
 
     it('serve without waiting once it is known that the service does not answer', async () => {
       await expire({}, 310);
-      await service.comeBack();
-      service.hang();
+      await service.restart();
+      service.fail('hang');
       expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
       for (let second = 0; second < 120; second++) {
         clock.advance(1);
@@ -242,9 +242,9 @@ describe('public keys from a MAuth service over HTTP', () => {
   });
 
   it.each([
-    ['an answer that cannot be used', () => service.answerWith((_request, response) => response.end('{}'))],
+    ['an answer that cannot be used', () => service.fail((_request, response) => response.end('{}'))],
     ['an answer with a weak key', () => service.register({ ...caller, publicKeyPem: weak.publicKeyPem })],
-    ['401', () => service.answerWith((_request, response) => response.writeHead(401).end())],
+    ['401', () => service.fail((_request, response) => response.writeHead(401).end())],
   ])('serve on when the answer to a refresh is %s', async (_what, spoil) => {
     const key = await keys.find(caller.appUuid);
     spoil();
@@ -301,7 +301,7 @@ describe('public keys from a MAuth service over HTTP', () => {
 
     it('do not keep the answer to a question that was asked before', async () => {
       let release = () => {};
-      service.answerWith((_request, response) => {
+      service.fail((_request, response) => {
         const old = JSON.stringify({
           security_token: { app_uuid: caller.appUuid, public_key_str: caller.publicKeyPem },
         });
@@ -309,7 +309,7 @@ describe('public keys from a MAuth service over HTTP', () => {
       });
       const waiting = keys.find(caller.appUuid);
       await until(async () => service.fetches() === 1);
-      service.answerWith(undefined);
+      service.fail(undefined);
       service.register(nextCaller);
       keys.invalidate(caller.appUuid);
       expect((await keys.find(caller.appUuid))?.equals(nextCaller.publicKey)).toBe(true);
@@ -334,7 +334,7 @@ describe('public keys from a MAuth service over HTTP', () => {
     const unknown = randomUUID();
     for (const appUuid of [caller.appUuid, caller.appUuid, caller.appUuid, unknown, unknown])
       await keys.find(appUuid);
-    await service.goDown();
+    await service.stop();
     clock.advance(301);
     await keys.find(caller.appUuid);
     await keys.find(caller.appUuid);
@@ -361,7 +361,7 @@ describe('public keys from a MAuth service over HTTP', () => {
 
   it('do not stop the start-up when they cannot be fetched', async () => {
     const logger = collectingLogger();
-    await service.goDown();
+    await service.stop();
     keys = start({ logger, keys: { warmUp: [caller.appUuid] } });
     await keys.warmUp();
     expect(logger.lines.at(-1)).toContain(caller.appUuid);
@@ -369,7 +369,7 @@ describe('public keys from a MAuth service over HTTP', () => {
 
   it('are refused with a reason in the log, and no line feeds in it', async () => {
     const logger = collectingLogger();
-    service.answerWith((_request, response) => response.writeHead(418).end());
+    service.fail((_request, response) => response.writeHead(418).end());
     keys = start({ logger });
     expect(await outcomeOf(keys.find(caller.appUuid))).toBe('service_answer_malformed');
     expect(logger.lines).toEqual([
@@ -392,7 +392,7 @@ describe('a flood of made-up apps', () => {
     keys.noteVerified(caller.appUuid);
     clock.advance(301);
 
-    service.answerWith((request, response) => {
+    service.fail((request, response) => {
       if (!request.url?.includes(caller.appUuid)) return; // Hangs about all but the known app.
       response.end(
         JSON.stringify({
@@ -414,7 +414,7 @@ describe('a flood of made-up apps', () => {
       `at most ${service.mostOpen} open (bound 10); a known app's refresh took ${took.toFixed(0)} ms`,
     );
     keys.close();
-    await service.close();
+    await service.stop();
   });
 
   it('that waits for its turn does not make a slow service look as if it were down', async () => {
@@ -424,13 +424,13 @@ describe('a flood of made-up apps', () => {
       service: { deadlineMs: 1000, maxOpenFetches: 10 },
     });
     const keys = createPublicKeys(settings, signer) as MAuthKeyCache;
-    service.answerWith((_request, response) => void setTimeout(() => response.writeHead(404).end(), 200));
+    service.fail((_request, response) => void setTimeout(() => response.writeHead(404).end(), 200));
     const flood = Array.from({ length: 100 }, () => outcomeOf(keys.find(randomUUID())));
     expect(new Set(await Promise.all(flood))).toEqual(new Set(['unknown', 'too_many_lookups']));
-    service.answerWith(undefined);
+    service.fail(undefined);
     expect(await outcomeOf(keys.find(caller.appUuid))).toBe('key');
     expect(keys.stats().failures).toBe(0);
     keys.close();
-    await service.close();
+    await service.stop();
   });
 });

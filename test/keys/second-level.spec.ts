@@ -47,7 +47,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const cache of instances) cache.close();
-  await service.close();
+  await service.stop();
 });
 
 /** A store in memory that counts, and can be told to misbehave. */
@@ -115,7 +115,7 @@ describe('a second level that instances share', () => {
   });
 
   it('holds an entry for as long as it may serve', async () => {
-    service.cacheControl = 'max-age=900';
+    service.cacheControl('max-age=900');
     await instance(store, { keys: { staleIfErrorSeconds: 600 } }).find(caller.appUuid);
     await settle(...instances);
     expect(store.ttls).toEqual([1_500_000]);
@@ -190,7 +190,7 @@ describe('a second level that instances share', () => {
   it('keeps an instance going that starts during an outage', async () => {
     await instance(store).find(caller.appUuid);
     await settle(...instances);
-    await service.goDown();
+    await service.stop();
     clock.advance(1000);
     const late = instance(store);
     expect(await outcomeOf(late.find(caller.appUuid))).toBe('key');
@@ -206,7 +206,7 @@ describe('a second level that instances share', () => {
     clock.advance(299);
     await writer.find(own.appUuid);
     await settle(writer);
-    await service.goDown();
+    await service.stop();
     const late = instance(store);
     for (let i = 0; i < 3; i++) await outcomeOf(late.find(randomUUID()));
     clock.advance(1);
@@ -220,7 +220,7 @@ describe('a second level that instances share', () => {
   it('gives no stale key where that is switched off', async () => {
     await instance(store).find(caller.appUuid);
     await settle(...instances);
-    await service.goDown();
+    await service.stop();
     clock.advance(301);
     const late = instance(store, { keys: { staleIfErrorSeconds: 0 } });
     expect(await outcomeOf(late.find(caller.appUuid))).toBe('service_unavailable');
@@ -240,7 +240,7 @@ describe('a second level that instances share', () => {
     await settle(...instances);
     const other = await MAuthServiceStandIn.start({ apps: [own] });
     expect(await instance(store, { mauthUrl: other.url }).find(caller.appUuid)).toBeUndefined();
-    await other.close();
+    await other.stop();
   });
 
   const entry = (changes: object) => (good: object) => JSON.stringify({ ...good, ...changes });

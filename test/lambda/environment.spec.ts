@@ -42,7 +42,7 @@ describe('a function that is configured as for the Python client', () => {
     takeBack();
     for (const name of NAMES) delete process.env[name];
     await kms.close();
-    await service.close();
+    await service.stop();
   });
 
   async function signed(target: string, signVersions = 'v2') {

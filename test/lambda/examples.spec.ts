@@ -32,7 +32,7 @@ describe('The example of', () => {
   });
   afterEach(async () => {
     jest.restoreAllMocks();
-    await service.close();
+    await service.stop();
   });
 
   const freshLambda = () => jest.requireActual<typeof lambda>('../../lib/lambda/index.js');

@@ -14,7 +14,7 @@ describe('a Lambda function', () => {
   beforeEach(async () => {
     service = await MAuthServiceStandIn.start({ apps: [us, caller] });
   });
-  afterEach(() => service.close());
+  afterEach(() => service.stop());
 
   const optionsWith = (options: Partial<MAuthOptions> = {}): MAuthOptions => ({
     appUuid: us.appUuid,
@@ -120,7 +120,7 @@ describe('a Lambda function', () => {
     });
 
     it('answers 503 when the MAuth service cannot be asked', async () => {
-      await service.goDown();
+      await service.stop();
       const mauth = createLambdaAuthenticator(optionsWith());
       await expect(
         mauth.withMAuth(never)(httpApi.event(await signed('/prod/studies')), {}),
@@ -214,7 +214,7 @@ describe('a Lambda function', () => {
     });
 
     it('answers with the status of older clients where that is wanted', async () => {
-      await service.goDown();
+      await service.stop();
       const mauth = createLambdaAuthenticator(optionsWith({ undecidedStatus: 500 }));
       const { headers } = await signed('/studies');
       await expect(ask(mauth, '/studies', headers).isAuthentic()).resolves.toMatchObject({ status: 500 });

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { createPublicKey, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, type Socket } from 'node:net';
@@ -111,15 +111,15 @@ describe.each(PLATFORM_NAMES)('Memory of remote mode on %s', (platform) => {
     const mauth = await MAuthServiceStandIn.start({ apps: [caller] });
     application = await RemoteApplication.start(platform, mauth.url);
     const { appUuid, publicKeyPem } = application.ready;
-    mauth.register({ appUuid, publicKeyPem, publicKey: createPublicKey(publicKeyPem) });
+    mauth.register(appUuid, publicKeyPem);
     expect(await application.send(1, Buffer.alloc(MEBIBYTE), caller.appUuid)).toEqual([200]);
-    mauth.latencyMs = 4000;
+    mauth.latency(4000);
     try {
       const body = Buffer.alloc(BODY, 'MAuth');
       const send = () => application.send(BODIES, body, randomUUID());
       await growthOf(send, 401, 'a MAuth service that takes 4 s');
     } finally {
-      await mauth.close();
+      await mauth.stop();
     }
   }, 120_000);
 

@@ -271,7 +271,7 @@ describe('Options from the environment', () => {
   beforeAll(async () => {
     service = await MAuthServiceStandIn.start({ apps: [own, rave] });
   });
-  afterAll(() => service.close());
+  afterAll(() => service.stop());
   afterEach(() => {
     process.env = { ...before };
   });
@@ -537,7 +537,7 @@ describe('The life of an application', () => {
     // The other side learns of it a moment later; kept alive, the connection would outlast this loop.
     for (let tries = 0; tries < 100 && service.openConnections > 0; tries++) await sleep(10);
     const openConnections = service.openConnections;
-    await service.close();
+    await service.stop();
     expect(openConnections).toBe(0);
   });
 
@@ -548,6 +548,6 @@ describe('The life of an application', () => {
     expect((await new Caller(rave).signed(`${url}/studies?page=1`)).text).toBe('handled');
     expect((await new Caller(rave).badlySigned(`${url}/studies`)).status).toBe(401);
     expect(service.fetches()).toBe(0);
-    await service.close();
+    await service.stop();
   });
 });

@@ -112,7 +112,7 @@ describe("README's quick start", () => {
   });
   afterAll(async () => {
     await ended(child);
-    await service.close();
+    await service.stop();
     consumer.remove();
   });
 

@@ -1,4 +1,4 @@
-import { createPublicKey, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
@@ -11,9 +11,10 @@ import { type MAuthFailureCode } from '../../lib/authentication/result.js';
 import { AuthenticationTicketClient } from '../../lib/service/authentication-tickets.js';
 import { type MAuthOptions } from '../../lib/config/options.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
+import { type MAuthServiceAnswer } from '../../lib/testing/fake-mauth-service.js';
 import { settingsOf } from '../support/key-settings.js';
 import { timed } from '../support/lookups.js';
-import { MAuthServiceStandIn, type Answer } from '../support/mauth-service.js';
+import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { SimulatedClock } from '../support/simulated-clock.js';
 import { describeWithSuites } from '../support/suites.js';
 import { createTestApp } from '../support/test-app.js';
@@ -52,7 +53,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   tickets.close();
-  await service.close();
+  await service.stop();
 });
 
 async function signed(
@@ -88,7 +89,7 @@ describeWithSuites('remote mode', 'suites/mauth-protocol-test-suite', (path) => 
         Object.entries(read('authz')).map(([header, value]) => [header, String(value)]),
       ),
     };
-    service.register({ appUuid: config.app_uuid, publicKeyPem, publicKey: createPublicKey(publicKeyPem) });
+    service.register(config.app_uuid, publicKeyPem);
     start({ now: () => config.request_time * 1000 });
     expect(await authenticator.authenticateRequest(request)).toEqual({
       authentic: true,
@@ -118,7 +119,7 @@ describe('an authentication ticket', () => {
   });
 
   it.each([404, 412])('that is answered %i means 401', async (status) => {
-    service.answerWith((_request, response) => response.writeHead(status).end());
+    service.fail((_request, response) => response.writeHead(status).end());
     expect(await authenticator.authenticateRequest(await signed())).toMatchObject({
       authentic: false,
       status: 401,
@@ -126,7 +127,7 @@ describe('an authentication ticket', () => {
   });
 
   it.each([200, 201, 204])('that is answered %i is authentic, whatever the body', async (status) => {
-    service.answerWith((_request, response) =>
+    service.fail((_request, response) =>
       response.writeHead(status).end(status === 204 ? undefined : 'not JSON'),
     );
     expect(await authenticator.authenticateRequest(await signed())).toMatchObject({ authentic: true });
@@ -140,7 +141,7 @@ describe('an authentication ticket', () => {
     ...statusesOf('own_app_refused', 401, 403),
     ...statusesOf('service_unavailable', 429, 500, 503),
   ])('that is answered %i means 503, for the log %s', async (status, code) => {
-    service.answerWith((_request, response) => response.writeHead(status, { location: '/elsewhere' }).end());
+    service.fail((_request, response) => response.writeHead(status, { location: '/elsewhere' }).end());
     expect(await authenticator.authenticateRequest(await signed())).toMatchObject({
       authentic: false,
       status: 503,
@@ -160,7 +161,7 @@ describe('an authentication ticket', () => {
 
   it('is 503 within the deadline while the service hangs', async () => {
     start({ service: { deadlineMs: DEADLINE_MS } });
-    service.hang();
+    service.fail('hang');
     const request = await signed();
     const [result, took] = await timed(() => authenticator.authenticateRequest(request));
     expect(result).toEqual({ authentic: false, status: 503, code: 'service_unavailable' });
@@ -168,9 +169,9 @@ describe('an authentication ticket', () => {
   });
 
   it('is 503 while the service is down, and works again once it is back', async () => {
-    await service.goDown();
+    await service.stop();
     expect(await authenticator.authenticateRequest(await signed())).toMatchObject({ status: 503 });
-    await service.comeBack();
+    await service.restart();
     expect(await authenticator.authenticateRequest(await signed())).toMatchObject({ authentic: true });
   });
 
@@ -197,7 +198,7 @@ describe('an authentication ticket', () => {
 
   it('waits its turn: no more are open at once than allowed, and none for longer than the deadline', async () => {
     start({ service: { deadlineMs: DEADLINE_MS, maxOpenFetches: 10 } });
-    service.hang();
+    service.fail('hang');
     const request = await signed();
     const [results, took] = await timed(() =>
       Promise.all(Array.from({ length: 200 }, () => authenticator.authenticateRequest(request))),
@@ -219,9 +220,9 @@ describe('The body in a ticket', () => {
   };
 
   it('is sent once more, as a whole, when the service has failed', async () => {
-    service.answerWith((_request, response) => {
+    service.fail((_request, response) => {
       response.writeHead(500).end();
-      service.answerWith(undefined);
+      service.fail(undefined);
     });
     expect(await authenticator.authenticateRequest(await signed({ body: large }))).toMatchObject({
       code: 'signature_mismatch',
@@ -239,7 +240,7 @@ describe('The body in a ticket', () => {
     start({ service: { maxOpenFetches: 1, deadlineMs: DEADLINE_MS } });
     let looks = 0;
     const body = Object.defineProperty([], '0', { get: () => (looks++, large) }) as Uint8Array[];
-    service.hang();
+    service.fail('hang');
     const first = tickets.isAuthentic(ticket, []).catch(() => 'no answer');
     const second = tickets.isAuthentic(ticket, body).catch((error: { code: string }) => error.code);
     expect(await Promise.all([first, second])).toEqual(['no answer', 'too_many_lookups']);
@@ -281,7 +282,7 @@ describe('A MAuth service that is asked about tickets', () => {
 
   it('is left alone while it hangs, and nobody waits for it', async () => {
     start({ service: { deadlineMs: DEADLINE_MS } });
-    service.hang();
+    service.fail('hang');
     for (let i = 0; i < 3; i++) expect(await codeOf(await madeUp())).toBe('service_unavailable');
     const request = await madeUp();
     const [code, took] = await timed(() => codeOf(request));
@@ -294,29 +295,29 @@ describe('A MAuth service that is asked about tickets', () => {
     const clock = new SimulatedClock();
     clock.advance((Date.now() - clock.now()) / 1000);
     start({ now: clock.now, service: { deadlineMs: DEADLINE_MS } });
-    service.hang();
+    service.fail('hang');
     for (let i = 0; i < 3; i++) await codeOf(await madeUp());
     clock.advance(13);
     const requests = await Promise.all(Array.from({ length: 5 }, () => madeUp()));
     await Promise.all(requests.map(codeOf));
     expect(service.tickets).toBe(4);
     clock.advance(13);
-    service.answerWith(undefined);
+    service.fail(undefined);
     expect(await codeOf(await signed())).toBe('authentic');
     expect(await codeOf(await signed())).toBe('authentic');
   });
 
-  it.each<[string, Answer, number | undefined]>([
+  it.each<[string, MAuthServiceAnswer, number | undefined]>([
     ['answered with 500', (_, response) => response.writeHead(500).end(), undefined],
     ['stopped with 403 on their way', (_, response) => response.writeHead(403).end(), undefined],
     ['answered with 400', (_, response) => response.writeHead(400).end(), undefined],
     ['late, for they are large', () => undefined, 100_000],
   ])('is not taken for down because of tickets that are %s', async (_what, answer, length) => {
     start({ service: { deadlineMs: DEADLINE_MS } });
-    service.answerWith(answer);
+    service.fail(answer);
     for (let i = 0; i < 5; i++)
       expect(await codeOf(await madeUp(length ? Buffer.alloc(length) : undefined))).not.toBe('authentic');
-    service.answerWith(undefined);
+    service.fail(undefined);
     expect(await codeOf(await signed())).toBe('authentic');
   });
 });

@@ -100,11 +100,11 @@ describe('how long a key is kept when its answer carries', () => {
   });
   afterAll(async () => {
     client.close();
-    await service.close();
+    await service.stop();
   });
 
   it.each(CASES)('%s', async (_description, lines, seconds) => {
-    service.answerWith((_request, response) => {
+    service.fail((_request, response) => {
       response.writeHead(200, lines().flat()).end(JSON.stringify(securityToken(own)));
     });
     const found = await client.fetch(own.appUuid);

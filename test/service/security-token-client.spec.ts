@@ -26,11 +26,11 @@ describe('the client of the MAuth service', () => {
 
   afterEach(async () => {
     client.close();
-    await service.close();
+    await service.stop();
   });
 
   it('fetches the public key of an app, with the time for which the service vouches for it', async () => {
-    service.cacheControl = 'max-age=900, private';
+    service.cacheControl('max-age=900, private');
     const found = await client.fetch(other.appUuid);
     expect(found?.key.equals(other.publicKey)).toBe(true);
     expect(found?.maxAgeSeconds).toBe(900);
@@ -88,8 +88,8 @@ describe('the client of the MAuth service', () => {
 
   it('asks again when a connection is cut, and each time with a signature that holds', async () => {
     let cuts = 0;
-    service.answerWith((request) => {
-      if (++cuts === 2) service.answerWith(undefined);
+    service.fail((request) => {
+      if (++cuts === 2) service.fail(undefined);
       request.socket.destroy();
     });
     expect(await client.fetch(other.appUuid)).toBeDefined();
@@ -98,7 +98,7 @@ describe('the client of the MAuth service', () => {
   });
 
   it('gives up after three attempts', async () => {
-    service.answerWith((_request, response) => response.writeHead(500).end());
+    service.fail((_request, response) => response.writeHead(500).end());
     await expect(client.fetch(other.appUuid)).rejects.toMatchObject({ code: 'service_unavailable' });
     expect(service.fetches(other)).toBe(3);
   });
@@ -122,7 +122,7 @@ describe('the client of the MAuth service', () => {
   });
 
   it('ends what is under way when it is closed', async () => {
-    service.hang();
+    service.fail('hang');
     const fetching = client.fetch(other.appUuid);
     setTimeout(() => client.close(), 50);
     await expect(fetching).rejects.toMatchObject({ code: 'service_unavailable' });
@@ -130,7 +130,7 @@ describe('the client of the MAuth service', () => {
 
   it('finds the service below a path', async () => {
     const seen: (string | undefined)[] = [];
-    service.answerWith((request, response) => {
+    service.fail((request, response) => {
       seen.push(request.url);
       response.writeHead(404).end();
     });

@@ -4,9 +4,10 @@ import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator
 import { type MAuthFailureCode, type MAuthResult } from '../../lib/authentication/result.js';
 import { createPublicKeys } from '../../lib/authentication/authenticator-parts.js';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
+import { type MAuthServiceAnswer } from '../../lib/testing/fake-mauth-service.js';
 import { createKeyPair } from '../support/key-pair.js';
 import { settingsOf } from '../support/key-settings.js';
-import { MAuthServiceStandIn, securityToken, type Answer } from '../support/mauth-service.js';
+import { MAuthServiceStandIn, securityToken } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';
 
 /** Short where the deadline itself decides; long where an answer must arrive also on a busy machine. */
@@ -29,29 +30,33 @@ const good = JSON.stringify(securityToken(caller));
 
 /** Statuses and bodies; the headers may be odd ones. */
 const answer =
-  (status: number, body: string | Buffer = '', headers: Record<string, string | string[]> = {}): Answer =>
+  (
+    status: number,
+    body: string | Buffer = '',
+    headers: Record<string, string | string[]> = {},
+  ): MAuthServiceAnswer =>
   (_request, response) => {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
   };
-const token = (changes: object): Answer =>
+const token = (changes: object): MAuthServiceAnswer =>
   answer(200, JSON.stringify({ security_token: { ...securityToken(caller).security_token, ...changes } }));
 /** Bytes instead of HTTP as Node would write it. */
 const raw =
-  (bytes: string | Buffer): Answer =>
+  (bytes: string | Buffer): MAuthServiceAnswer =>
   (request) =>
     void request.socket.end(bytes);
 const pem = (type: 'ec' | 'ed25519' | 'rsa-pss' | 'rsa', options: object = {}) =>
   createKeyPair(type, options).publicKeyPem;
 /** Writes on and on, as fast as it is read or slowly, until the caller hangs up. */
 const endless =
-  (status: number, chunk: Buffer, everyMs: number): Answer =>
+  (status: number, chunk: Buffer, everyMs: number): MAuthServiceAnswer =>
   (_request, response) => {
     response.writeHead(status, { 'content-type': 'application/json' });
     const timer = setInterval(() => response.write(chunk), everyMs);
     response.on('close', () => clearInterval(timer));
   };
 const flood =
-  (total: number): Answer =>
+  (total: number): MAuthServiceAnswer =>
   (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': total });
     const chunk = Buffer.alloc(256 * 1024, ' ');
@@ -67,7 +72,7 @@ const flood =
   };
 
 type Decision = 'authentic' | MAuthFailureCode;
-type Fault = readonly [name: string, decision: Decision, answer: Answer];
+type Fault = readonly [name: string, decision: Decision, answer: MAuthServiceAnswer];
 
 const UNAVAILABLE: readonly Fault[] = (
   [
@@ -110,7 +115,7 @@ const UNAVAILABLE: readonly Fault[] = (
     ['answers 503 with Retry-After', answer(503, '', { 'retry-after': '1' })],
     ['answers 504', answer(504)],
     ['answers 500 with an endless body', endless(500, Buffer.alloc(65_536), 1)],
-  ] as [string, Answer][]
+  ] as [string, MAuthServiceAnswer][]
 ).map(([name, fault]) => [name, 'service_unavailable', fault] as const);
 
 const MALFORMED: readonly Fault[] = (
@@ -199,7 +204,7 @@ const MALFORMED: readonly Fault[] = (
       answer(200, gzipSync(gzipSync(good)), { 'content-encoding': 'gzip, gzip' }),
     ],
     ['names an encoding that every object has', answer(200, good, { 'content-encoding': 'constructor' })],
-  ] as [string, Answer][]
+  ] as [string, MAuthServiceAnswer][]
 ).map(([name, fault]) => [name, 'service_answer_malformed', fault] as const);
 
 const OWN_APP_REFUSED: readonly Fault[] = (
@@ -207,7 +212,7 @@ const OWN_APP_REFUSED: readonly Fault[] = (
     ['answers 401', answer(401)],
     ['answers 401 with a good token', answer(401, good)],
     ['answers 403', answer(403)],
-  ] as [string, Answer][]
+  ] as [string, MAuthServiceAnswer][]
 ).map(([name, fault]) => [name, 'own_app_refused', fault] as const);
 
 const UNUSABLE: readonly Fault[] = (
@@ -270,10 +275,10 @@ describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
   beforeAll(async () => {
     service = await MAuthServiceStandIn.start({ apps: [own, caller] });
   });
-  afterAll(() => service.close());
+  afterAll(() => service.stop());
 
   it.each(FAULTS)('%s: %s', async (name, decision, fault) => {
-    service.answerWith(fault);
+    service.fail(fault);
     const before = process.memoryUsage().rss;
     const { result, took } = await authenticate(service.url, decision);
     expect(decisionOf(result)).toBe(decision);
@@ -284,7 +289,7 @@ describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
   });
 
   it('has answered, and this process is too busy to read it before the deadline: authentic', async () => {
-    service.answerWith((...of) => {
+    service.fail((...of) => {
       answer(200, good)(...of);
       // The answer is with the kernel; timers are looked at before sockets.
       const busyUntil = performance.now() + deadlineFor('service_unavailable') + 200;
@@ -295,9 +300,9 @@ describe(`when the MAuth service (${FAULTS.length} cases)`, () => {
   });
 
   it('refuses connections: service_unavailable', async () => {
-    await service.goDown();
+    await service.stop();
     const { result, took } = await authenticate(service.url);
-    await service.comeBack();
+    await service.restart();
     expect(decisionOf(result)).toBe('service_unavailable');
     expect(took).toBeLessThan(deadlineFor('service_unavailable') + GRACE_MS);
   });
@@ -344,7 +349,7 @@ function expectedStatus(decision: Decision): number {
   return decision === 'unknown_app' || decision === 'signature_mismatch' ? 401 : 503;
 }
 
-function drip(text: string): Answer {
+function drip(text: string): MAuthServiceAnswer {
   return ({ socket }) => {
     let at = 0;
     const timer = setInterval(() => socket.write(text[at++ % text.length] ?? ''), 20);
@@ -360,7 +365,7 @@ function continueForEver({ socket }: IncomingMessage): void {
 }
 
 /** To a place where the good token is. */
-function redirect(status: number): Answer {
+function redirect(status: number): MAuthServiceAnswer {
   return (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/good') answer(200, good)(request, response, Buffer.alloc(0));
     else response.writeHead(status, { location: '/good' }).end();

@@ -39,7 +39,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   keys.close();
-  await service.close();
+  await service.stop();
 });
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -55,7 +55,7 @@ function memoryInUse(): { heap: number; rss: number } {
 describe('in real time', () => {
   it(`a flood of ${MADE_UP_APPS} made-up apps delays no known app, and memory stays bounded`, async () => {
     const wave = 500;
-    service.latencyMs = 20;
+    service.latency(20);
     const outcomes = new Map<string, number>();
     const underWay = new Set<Promise<void>>();
     let delayed = 0;
@@ -93,8 +93,8 @@ describe('in real time', () => {
   });
 
   it.each([
-    ['refuses connections', () => service.goDown(), () => service.comeBack()],
-    ['hangs', async () => service.hang(), async () => service.answerWith(undefined)],
+    ['refuses connections', () => service.stop(), () => service.restart()],
+    ['hangs', async () => service.fail('hang'), async () => service.fail(undefined)],
   ])(`an outage of ${MINUTES} minutes in which the service %s`, async (how, breakDown, recover) => {
     await breakDown();
     const asked = keys.stats().fetches;
