@@ -21,6 +21,9 @@ import { publicKeyOfCaller } from './test-caller.js';
  * - `endless`: 200 with a body that goes on until the caller hangs up;
  * - `oversized`: 200 with a proper answer in a megabyte of white space;
  * - a function: answers itself. The body of the question has been read.
+ *
+ * An authentication ticket (`mode: 'remote'`) is answered by the status alone, so the kinds with 200 say there that the
+ * request is authentic.
  */
 export type MAuthServiceFault =
   | number

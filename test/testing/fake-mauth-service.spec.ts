@@ -84,13 +84,82 @@ describe('FakeMAuthService', () => {
     await expect(mauth.authenticateRequest(await request(renewed))).resolves.toMatchObject({
       authentic: true,
     });
-    const headers = await ask(service, rave.appUuid);
+    const headers = headersOf(await ask(service, rave.appUuid));
     expect(headers).toMatch(/cache-control: max-age=1234, private/i);
     service.revoke(rave.appUuid);
     const afterwards = await authenticator();
     await expect(afterwards.authenticateRequest(await request(renewed))).resolves.toMatchObject({
       code: 'unknown_app',
     });
+  });
+
+  it('takes apps and callers alike, and answers a UUID as it was registered', async () => {
+    service.register({ appUuid: rave.appUuid.toUpperCase(), publicKey: rave.publicKey });
+    await expect(ask(service, rave.appUuid).then(bodyOf)).resolves.toMatchObject({
+      security_token: { app_uuid: rave.appUuid.toUpperCase(), public_key_str: rave.publicKey },
+    });
+    const { publicKey } = await service.rotate(rave);
+    await expect(ask(service, rave.appUuid).then(bodyOf)).resolves.toMatchObject({
+      security_token: { app_uuid: rave.appUuid, public_key_str: publicKey },
+    });
+    service.revoke(rave);
+    await expect(ask(service, rave.appUuid)).resolves.toMatchObject({ status: 404 });
+  });
+
+  it('says anything at all about caching, or nothing', async () => {
+    service.register(rave);
+    const said = async () => (await ask(service, rave.appUuid)).headers.get('cache-control');
+    expect(await said()).toBeNull();
+    service.cacheControl('no-store');
+    expect(await said()).toBe('no-store');
+    service.cacheControl(undefined);
+    expect(await said()).toBeNull();
+  });
+
+  it('takes its time, for proper answers and for others', async () => {
+    service.register(rave);
+    service.latency(200);
+    for (const fault of [undefined, 503]) {
+      service.fail(fault);
+      const asked = performance.now();
+      await expect(ask(service, rave.appUuid)).resolves.toMatchObject({ status: fault ?? 200 });
+      // Timers may be early by a part of a millisecond.
+      expect(performance.now() - asked).toBeGreaterThan(198);
+    }
+    const mauth = await authenticator({ service: { deadlineMs: 100 } });
+    service.fail(undefined);
+    await expect(mauth.authenticateRequest(await request())).resolves.toMatchObject({
+      code: 'service_unavailable',
+    });
+    service.latency(0);
+    const afterwards = await authenticator();
+    await expect(afterwards.authenticateRequest(await request())).resolves.toMatchObject({ authentic: true });
+  });
+
+  it('goes down, and comes back under the same address with all that it knew', async () => {
+    service.register(rave);
+    service.maxAge(1234);
+    await ask(service, rave.appUuid);
+    const { url } = service;
+    await service.stop();
+    await service.stop();
+    expect(service.url).toBe(url);
+    await expect(ask(service, rave.appUuid)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    await service.restart();
+    expect(service.url).toBe(url);
+    const answer = await ask(service, rave.appUuid);
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'max-age=1234, private']);
+    expect(service.calls).toHaveLength(2);
+  });
+
+  it('does not come back while another process has its port', async () => {
+    const port = Number(new URL(service.url).port);
+    await service.stop();
+    const squatter = await FakeMAuthService.start({ port });
+    await expect(service.restart()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await squatter.stop();
+    await service.restart();
+    await expect(ask(service, rave.appUuid)).resolves.toMatchObject({ status: 404 });
   });
 
   it.each<[MAuthServiceFault, string]>([
@@ -199,8 +268,12 @@ const SILENT = {
 const OWN = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
 const pairOfOwn = generateMAuthKeyPair();
 
-async function ask(service: FakeMAuthService, appUuid: string): Promise<string> {
+async function ask(service: FakeMAuthService, appUuid: string): Promise<Response> {
   const url = `/mauth/v1/security_tokens/${appUuid}.json`;
-  const response = await fetch(service.url + url, { headers: await own.sign({ method: 'GET', url }) });
-  return [...response.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
+  return fetch(service.url + url, { headers: await own.sign({ method: 'GET', url }) });
 }
+
+const bodyOf = (response: Response): Promise<unknown> => response.json();
+
+const headersOf = ({ headers }: Response): string =>
+  [...headers].map(([name, value]) => `${name}: ${value}`).join('\n');
