@@ -39,6 +39,7 @@ module.exports = {
     // The samples name the package as its users do.
     '^nestjs-mauth$': '<rootDir>/lib/index.ts',
     '^nestjs-mauth/core$': '<rootDir>/lib/core.ts',
+    '^nestjs-mauth/explain$': '<rootDir>/lib/explain/index.ts',
     '^nestjs-mauth/testing$': '<rootDir>/lib/testing/index.ts',
   },
   collectCoverageFrom: ['lib/**/*.ts'],

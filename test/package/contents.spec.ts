@@ -84,6 +84,8 @@ describe.each(['cjs', 'esm'])('the %s build', (format) => {
     'kms/index.d.ts',
     'lambda/index.js',
     'lambda/index.d.ts',
+    'explain/index.js',
+    'explain/index.d.ts',
   ])('reaches no Nest from %s', (entry) => {
     const { files, packages } = reach(built(entry));
     expect(files.size).toBeGreaterThan(1);
@@ -98,11 +100,12 @@ describe.each(['cjs', 'esm'])('the %s build', (format) => {
     },
   );
 
-  it('reaches only protocol/ and Node from the protocol', () => {
-    const { files, packages } = reach(built('protocol/index.js'));
-    expect(
-      [...files].map((file) => relative(built(''), file)).filter((file) => !file.startsWith('protocol/')),
-    ).toEqual([]);
+  it.each([
+    ['protocol', /^protocol\//],
+    ['explain', /^(protocol|explain)\//],
+  ])('reaches only protocol/ and Node from %s', (entry, own) => {
+    const { files, packages } = reach(built(`${entry}/index.js`));
+    expect([...files].map((file) => relative(built(''), file)).filter((file) => !own.test(file))).toEqual([]);
     expect([...packages].filter((name) => !name.startsWith('node:'))).toEqual([]);
   });
 
