@@ -1,5 +1,54 @@
+/** Code of a reason why a signature does not match. Prefixes of paths are seen from the sender. */
+export type ExplainCause =
+  | 'other_key'
+  | 'key_size'
+  | 'padding_pss'
+  | 'hash'
+  | 'scheme_other_version'
+  | 'string_other_version'
+  | 'string_trailing_newline'
+  | 'headers_missing'
+  | 'headers_malformed'
+  | 'clock_skew'
+  | 'time_milliseconds'
+  | 'time_changed'
+  | 'uuid_case'
+  | 'uuid_changed'
+  | 'method_changed'
+  | 'path_decoded'
+  | 'path_encoded_twice'
+  | 'path_not_normalized'
+  | 'path_prefix_added'
+  | 'path_prefix_removed'
+  | 'path_trailing_slash'
+  | 'path_parameters_dropped'
+  | 'path_slashes_before_dots'
+  | 'path_with_query'
+  | 'absolute_url'
+  | 'query_left_out'
+  | 'query_parameter_added'
+  | 'query_parameter_removed'
+  | 'query_not_canonical'
+  | 'query_order'
+  | 'query_space_as_plus'
+  | 'query_plus_not_space'
+  | 'query_reserved_not_escaped'
+  | 'query_escaped_twice'
+  | 'query_decoded'
+  | 'query_text_after_equals_dropped'
+  | 'query_text_after_question_mark_dropped'
+  | 'query_plus_as_space'
+  | 'body_left_out'
+  | 'body_json_rewritten'
+  | 'body_compressed'
+  | 'body_line_ends'
+  | 'body_final_newline'
+  | 'body_charset'
+  | 'body_byte_order_mark'
+  | 'body_given';
+
 /** What is said of each cause: what happened, and what to change. Grouped by what is wrong. */
-const CAUSES = {
+const CAUSES: Record<ExplainCause, readonly [text: string, remedy: string]> = {
   // The signature itself.
   other_key: [
     'The signature was not made with the private key that belongs to this public key.',
@@ -183,10 +232,7 @@ const CAUSES = {
     'The signature covers one of the bodies that were given to compare with.',
     'Find out what replaces that body on its way.',
   ],
-} as const satisfies Record<string, readonly [text: string, remedy: string]>;
-
-/** Code of a reason why a signature does not match. */
-export type ExplainCause = keyof typeof CAUSES;
+};
 
 /** A cause that was proven: with it, and those beside it, the signature comes out as it was received. */
 export interface ProvenCause {

@@ -1,5 +1,6 @@
 import { type KeyObject } from 'node:crypto';
 import { bytesOfWireText, toBytes, type ByteString } from '../protocol/byte-string.js';
+import { canonicalQuery, normalizePath } from '../protocol/canonical-target.js';
 import { dialectQueries } from '../protocol/query-dialects.js';
 import {
   isAppUuid,
@@ -12,7 +13,7 @@ import {
 } from '../protocol/headers.js';
 import { checkPublicKey, readPublicKey } from '../protocol/rsa-keys.js';
 import { originForm, type MessageBody } from '../protocol/string-to-sign.js';
-import { type BodyForm, bodyVariants } from './body-variants.js';
+import { BodyForm, bodyVariants } from './body-variants.js';
 import { provenCause, type ExplainCause } from './causes.js';
 import { type ComparedPart, type Explanation } from './explanation.js';
 import { pathVariants } from './path-variants.js';
@@ -84,8 +85,7 @@ class RequestExplanation {
   readonly #method: string;
   readonly #path: ByteString;
   readonly #query: ByteString;
-  readonly #body: Uint8Array;
-  #ownVariants?: PartVariants;
+  readonly #body: BodyForm;
 
   constructor(request: ReceivedRequest, hints: ExplainHints, key: KeyObject) {
     this.#request = request;
@@ -98,7 +98,7 @@ class RequestExplanation {
     const mark = target.indexOf('?');
     this.#path = mark < 0 ? target : target.slice(0, mark);
     this.#query = mark < 0 ? '' : target.slice(mark + 1);
-    this.#body = bytesOf(request.body);
+    this.#body = new BodyForm(bytesOf(request.body));
   }
 
   explain(): Explanation {
@@ -117,13 +117,18 @@ class RequestExplanation {
     const before = [...block.causes, ...this.#causes];
     if (!block.digest) return this.#result('explained', before, 0);
     const search = new TextSearch(block.digest);
-    const own = this.#own(version, appUuid, time);
+    const own = this.#variants(version, appUuid, time);
     const found =
       search.find(own, this.#variants(version === 1 ? 2 : 1, appUuid, time)) ??
       this.#foundInExpected(search, own);
     if (found) {
       const causes = [...before, ...found.causes];
-      return this.#result(verdictOf(firstOf(own), found, causes), causes, search.tried, found);
+      return this.#result(
+        verdictOf(this.#received(version, appUuid, time), found, causes),
+        causes,
+        search.tried,
+        found,
+      );
     }
     if (!block.isProven) return this.#result('other_key', ['other_key', ...this.#causes], search.tried);
     return this.#result(block.causes.length > 0 ? 'explained' : 'unexplained', before, search.tried);
@@ -163,7 +168,7 @@ class RequestExplanation {
       version,
       method: methods(this.#method, this.#fields('x-http-method-override')),
       path,
-      body: bodyVariants(this.#body, given.bodies ?? []),
+      body: bodyVariants(this.#body.bytes, given.bodies ?? []),
       appUuid: appUuids(appUuid, [otherUuid, ...texts(given.appUuids)]),
       time: times(time, other.time),
       query: version === 1 ? [{ value: '', causes: [] }] : this.#queries(texts(given.queries)),
@@ -177,9 +182,17 @@ class RequestExplanation {
     };
   }
 
-  /** What is compared first, and what this side expects. */
-  #own(version: 1 | 2, appUuid: string, time: string): PartVariants {
-    return (this.#ownVariants ??= this.#variants(version, appUuid, time));
+  /** What this side expects to have been signed. */
+  #received(version: 1 | 2, appUuid: string, time: string): Parts {
+    return {
+      method: this.#method,
+      path: version === 1 ? this.#path : normalizePath(this.#path),
+      body: this.#body,
+      appUuid,
+      time,
+      query: version === 1 ? '' : canonicalQuery(this.#query),
+      end: '',
+    };
   }
 
   #queries(given: readonly string[]): Variant[] {
@@ -213,14 +226,13 @@ class RequestExplanation {
     const version = this.#version;
     const pair = version && this.#pair(version);
     const appUuid = (version && readAuthentication(version, pair?.authentication ?? '').appUuid) ?? '';
-    const own = this.#own(version ?? 2, appUuid, pair?.time ?? '');
-    const received = firstOf(own);
+    const received = this.#received(version ?? 2, appUuid, pair?.time ?? '');
     return {
       verdict,
       ...(version ? { protocolVersion: version } : {}),
       causes: [...new Set(codes)].map(provenCause),
       parts: compared(received, found),
-      stringToSign: stringToSignOf(own.version, received),
+      stringToSign: stringToSignOf(version ?? 2, received),
       tried,
     };
   }
@@ -246,19 +258,6 @@ function verdictOf(
     (name) => name === 'body' || signed[name] === received[name],
   );
   return isSame && parts.body.digest === received.body.digest ? 'authentic' : 'unexplained';
-}
-
-function firstOf(variants: PartVariants): Parts {
-  const { method, path, body, appUuid, time, query, end } = variants;
-  return {
-    method: method[0].value,
-    path: path[0].value,
-    body: body[0].value,
-    appUuid: appUuid[0].value,
-    time: time[0].value,
-    query: query[0].value,
-    end: end[0].value,
-  };
 }
 
 function stringToSignOf(version: 1 | 2, { method, path, body, appUuid, time, query }: Parts): Uint8Array {
