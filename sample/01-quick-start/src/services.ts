@@ -1,14 +1,13 @@
 import { type AddressInfo } from 'node:net';
 import { type DynamicModule, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { FakeMAuthService } from 'nestjs-mauth/testing';
 import { ClientModule } from './client/client.module.js';
-import { AppRegistry } from './mauth-service/app-registry.js';
-import { MAuthServiceModule } from './mauth-service/mauth-service.module.js';
 import { createApp, type RegisteredApp } from './registered-app.js';
 import { LogLines } from './scenario/log-lines.js';
 import { StudiesModule } from './studies/studies.module.js';
 
-/** What a run consists of: three services on free ports of this machine, and the apps that are registered. */
+/** What a run consists of: a MAuth service for tests and two services of Nest, on free ports of this machine. */
 export interface Services {
   readonly mauthUrl: string;
   readonly studiesUrl: string;
@@ -30,20 +29,20 @@ export interface ServicesOptions {
   readonly apps?: readonly Pick<RegisteredApp, 'appUuid' | 'publicKey'>[];
 }
 
-/** Starts the MAuth service, then the studies service, then two instances of the client as two apps. */
+/** Starts a fake MAuth service, then the studies service, then two instances of the client as two apps. */
 export async function startServices({ firstPort = 0, apps = [] }: ServicesOptions = {}): Promise<Services> {
-  const [mauth, studies, client, reporting] = [createApp(), createApp(), createApp(), createApp()];
-  const registry = new AppRegistry();
-  for (const app of [mauth, studies, client, reporting, ...apps]) registry.register(app);
+  const [studies, client, reporting] = [createApp(), createApp(), createApp()];
+  const mauthService = await FakeMAuthService.start({ port: firstPort });
+  const { url: mauthUrl } = mauthService;
+  for (const app of [studies, client, reporting, ...apps]) mauthService.register(app);
   const running: INestApplication[] = [];
   const start = async (module: DynamicModule) => {
     const app = await NestFactory.create(module, { logger: ['error'] });
-    await app.listen(firstPort && firstPort + running.length, '127.0.0.1');
+    await app.listen(firstPort && firstPort + 1 + running.length, '127.0.0.1');
     running.push(app);
     return { app, url: `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}` };
   };
 
-  const { url: mauthUrl } = await start(MAuthServiceModule.withApps(mauth, registry));
   const studiesLog = new LogLines();
   const { url: studiesUrl } = await start(
     StudiesModule.with({
@@ -70,6 +69,7 @@ export async function startServices({ firstPort = 0, apps = [] }: ServicesOption
     studiesLog,
     close: async () => {
       for (const app of running.reverse()) await app.close();
+      await mauthService.stop();
     },
   };
 }
