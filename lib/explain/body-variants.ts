@@ -7,6 +7,8 @@ import { variantsOf, type Change, type Variant } from './variants.js';
 
 /** Larger bodies are compared as they are, given, or empty. */
 const MOST_BYTES = 1024 * 1024;
+/** Larger bodies are changed in one way only. */
+const MOST_BYTES_TWICE = 64 * 1024;
 const MOST_HINTS = 20;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
@@ -31,11 +33,19 @@ export class BodyForm {
   }
 }
 
-/** Bodies that may have been signed for one that was received. */
-export function bodyVariants(received: Uint8Array, given: readonly Uint8Array[]): Variant<BodyForm>[] {
-  const small = received.length <= MOST_BYTES;
-  const changes = small ? [...CHANGES, ...jsonChanges(received)] : [];
-  const variants = variantsOf<Uint8Array>(received, [LEFT_OUT, ...changes], small ? 2 : 1, sha512Hex);
+/**
+ * Bodies that may have been signed for one that was received.
+ *
+ * @param until milliseconds since 1970: what has not been made by then is left out
+ */
+export function bodyVariants(
+  received: Uint8Array,
+  given: readonly Uint8Array[],
+  until: number,
+): Variant<BodyForm>[] {
+  const changes = received.length <= MOST_BYTES ? [...CHANGES, ...jsonChanges(received, until)] : [];
+  const depth = received.length <= MOST_BYTES_TWICE ? 2 : 1;
+  const variants = variantsOf<Uint8Array>(received, [LEFT_OUT, ...changes], depth, sha512Hex, until);
   const known = new Set(variants.map(({ value }) => sha512Hex(value)));
   const others = given
     .slice(0, MOST_HINTS)
@@ -95,8 +105,8 @@ const CHANGES: readonly Change<Uint8Array>[] = (
   ] satisfies Change<Uint8Array>[]
 ).map(({ code, apply }) => ({ code, apply: (bytes) => (bytes.length > 0 ? apply(bytes) : undefined) }));
 
-function jsonChanges(received: Uint8Array): Change<Uint8Array>[] {
-  return jsonSpellings(received).map((spelling): Change<Uint8Array> => ({
+function jsonChanges(received: Uint8Array, until: number): Change<Uint8Array>[] {
+  return jsonSpellings(received, until).map((spelling): Change<Uint8Array> => ({
     code: 'body_json_rewritten',
     apply: (bytes) => (bytes === received ? spelling : undefined),
   }));

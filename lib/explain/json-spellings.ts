@@ -12,13 +12,21 @@ const asAscii = (text: string): string =>
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** Spellings of one JSON text that the usual libraries write: compact, with spaces, indented, sorted, in ASCII. */
-export function jsonSpellings(bytes: Uint8Array): Uint8Array[] {
-  let value: unknown;
+/**
+ * Spellings of one JSON text that the usual libraries write: compact, with spaces, indented, sorted, in ASCII.
+ *
+ * @param until milliseconds since 1970: what has not been made by then is left out
+ */
+export function jsonSpellings(bytes: Uint8Array, until: number): Uint8Array[] {
   try {
-    value = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
     if (typeof value !== 'object' || value === null) return [];
-    return [...spellingsOf(value)].map((text) => Buffer.from(text, 'utf8'));
+    const spellings: Uint8Array[] = [];
+    for (const text of spellingsOf(value)) {
+      spellings.push(Buffer.from(text, 'utf8'));
+      if (Date.now() > until) break;
+    }
+    return spellings;
   } catch {
     return []; // No JSON, or nested too deeply.
   }

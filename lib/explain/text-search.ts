@@ -6,7 +6,6 @@ import { type SignedDigest } from './signed-block.js';
 import { type Variant } from './variants.js';
 
 const MOST_TEXTS = 30_000;
-const DEADLINE_MS = 1000;
 const MOST_CAUSES = 3;
 /** How many values of one part are combined with those of others, for texts with two and with three causes. */
 const WIDTHS = [Infinity, Infinity, 150, 8];
@@ -42,10 +41,13 @@ type AnyVariant = Variant<string | BodyForm>;
 /** Compares texts with what was signed, those with few causes first, until one matches or time or number is used up. */
 export class TextSearch {
   tried = 0;
-  readonly #end = Date.now() + DEADLINE_MS;
   readonly #openings = new Map<string, Hash>();
 
-  constructor(private readonly digest: SignedDigest) {}
+  /** @param until milliseconds since 1970: the search ends then */
+  constructor(
+    private readonly digest: SignedDigest,
+    private readonly until: number,
+  ) {}
 
   /** @param other the variants of the other version: its strings are tried as well */
   find(own: PartVariants, other: PartVariants): FoundText | undefined {
@@ -66,7 +68,7 @@ export class TextSearch {
 
   #findWith(variants: PartVariants, causes: number, before: ExplainCause[]): FoundText | undefined {
     for (const chosen of combinations(variants, causes, WIDTHS[causes + before.length])) {
-      if (this.tried >= MOST_TEXTS || ((this.tried & 63) === 0 && Date.now() > this.#end)) return undefined;
+      if (this.tried >= MOST_TEXTS || Date.now() > this.until) return undefined;
       const parts = Object.fromEntries(NAMES.map((name, at) => [name, chosen[at].value])) as unknown as Parts;
       if (!this.#isSignedText(variants.version, parts)) continue;
       return {

@@ -13,12 +13,18 @@ export interface Change<T = string> {
   readonly apply: (value: T) => T | undefined;
 }
 
-/** The likelier a change, the earlier it stands. Values that several ways lead to are kept by the shortest. */
+/**
+ * The likelier a change, the earlier it stands. Values that several ways lead to are kept by the shortest.
+ *
+ * @param depth how many changes may come together
+ * @param until milliseconds since 1970: what has not been made by then is left out
+ */
 export function variantsOf<T>(
   base: T,
   changes: readonly Change<T>[],
   depth: number,
   keyOf: (value: T) => string,
+  until = Infinity,
 ): Variant<T>[] {
   const variants: Variant<T>[] = [{ value: base, causes: [] }];
   const seen = new Set([keyOf(base)]);
@@ -29,6 +35,7 @@ export function variantsOf<T>(
       const { value, causes } = variants[from];
       for (const { code, apply } of changes) {
         if (causes.includes(code)) continue;
+        if (Date.now() > until) return variants;
         const changed = attempt(apply, value);
         if (changed === undefined || seen.has(keyOf(changed))) continue;
         seen.add(keyOf(changed));

@@ -296,6 +296,15 @@ describe('A failure that was prepared', () => {
     expect(tried).toBeLessThanOrEqual(30_000);
   });
 
+  it.each([1, 2] as const)('of a large body takes no longer, V%i', (version) => {
+    const rows = Array.from({ length: 20_000 }, (_, id) => ({ id, name: `patient ${id} é`, dose: id / 7 }));
+    const started = performance.now();
+    const { verdict } = explain({ version, came: { body: JSON.stringify(rows) }, signed: { path: '/far' } });
+    expect(verdict).toBe('unexplained');
+    // A second, and what a busy machine adds.
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+
   it('is compared with the string that the sender says it signed', () => {
     const body = '{"name":"Aspirin"}';
     const text = Buffer.from(`POST\n/far/studies/7\n${sha512Hex(body)}\n${APP}\n${TIME}\npage=1`);
