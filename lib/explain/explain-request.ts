@@ -56,8 +56,6 @@ export interface ExplainHints {
 
 const DRIFT_SECONDS = 300;
 const DEADLINE_MS = 950;
-/** A part of it, for the bodies that may have been signed: the rest is for comparing texts. */
-const BODIES_MS = 500;
 
 /**
  * Explains why the signature of a request does not match. An RSA signature gives back the digest that the sender
@@ -164,19 +162,21 @@ class RequestExplanation {
     const other = this.#pair(this.#version === 1 ? 2 : 1);
     const otherUuid = readAuthentication(this.#version === 1 ? 2 : 1, other.authentication ?? '').appUuid;
     const given = this.#hints;
-    const path = pathVariants(this.#path, version, {
+    const way = {
       prefixes: [...texts(given.prefixes), ...this.#fields('x-forwarded-prefix')],
       hosts: [...texts(given.hosts), ...this.#fields('host'), ...this.#fields('x-forwarded-host')],
       query: this.#query,
-    });
+    };
+    // Half of the time is for what may have been signed, the rest for comparing texts.
+    const until = this.#start + DEADLINE_MS / 2;
     return {
       version,
       method: methods(this.#method, this.#fields('x-http-method-override')),
-      path,
-      body: (this.#bodies ??= bodyVariants(this.#body.bytes, given.bodies ?? [], this.#start + BODIES_MS)),
+      path: pathVariants(this.#path, version, way, until),
+      body: (this.#bodies ??= bodyVariants(this.#body.bytes, given.bodies ?? [], until)),
       appUuid: appUuids(appUuid, [otherUuid, ...texts(given.appUuids)]),
       time: times(time, other.time),
-      query: version === 1 ? [{ value: '', causes: [] }] : this.#queries(texts(given.queries)),
+      query: version === 1 ? [{ value: '', causes: [] }] : this.#queries(texts(given.queries), until),
       end: [
         { value: '', causes: [] },
         { value: '\n', causes: ['string_trailing_newline'] },
@@ -200,8 +200,8 @@ class RequestExplanation {
     };
   }
 
-  #queries(given: readonly string[]): Variant[] {
-    const [canonical, ...others] = queryVariants(this.#query, given);
+  #queries(given: readonly string[], until: number): Variant[] {
+    const [canonical, ...others] = queryVariants(this.#query, given, until);
     const accepted = dialectQueries(this.#query, canonical.value);
     return [canonical, ...accepted.map((value): Variant => ({ value, causes: [] })), ...others];
   }

@@ -19,9 +19,15 @@ export interface PathHints {
  * Paths that may have been signed for one that was received.
  *
  * @param version 1: paths are signed raw; 2: normalized
+ * @param until milliseconds since 1970: what has not been made by then is left out
  */
-export function pathVariants(received: ByteString, version: 1 | 2, hints: PathHints): Variant[] {
-  const raw = variantsOf(received, [...rewritings(received, hints)], 2, String);
+export function pathVariants(
+  received: ByteString,
+  version: 1 | 2,
+  hints: PathHints,
+  until: number,
+): Variant[] {
+  const raw = variantsOf(received, [...rewritings(received, hints)], 2, String, until);
   const variants = version === 1 ? raw : raw.flatMap(normalizations);
   const whole = variants
     .slice(0, 12)

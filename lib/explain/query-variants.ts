@@ -62,25 +62,28 @@ const DEPARTURES: readonly (readonly [code: ExplainCause, Partial<Dialect>])[] =
  *
  * @param received raw, without `?`
  * @param others queries that the sender may have sent instead
+ * @param until milliseconds since 1970: what has not been made by then is left out
  */
-export function queryVariants(received: ByteString, others: readonly string[]): Variant[] {
+export function queryVariants(received: ByteString, others: readonly string[], until: number): Variant[] {
   const variants: Variant[] = [{ value: canonicalQuery(received), causes: [] }];
   const given = others.slice(0, MOST_HINTS).map((other) => bytesOfText(other.replace(/^\?/, '')));
   for (const query of given) {
     const code = query.length < received.length ? 'query_parameter_added' : 'query_parameter_removed';
-    variants.push(...prefixed(code, writings(query)));
+    variants.push(...prefixed(code, writings(query, until)));
   }
   if (received === '') return shortestFirst(variants);
   variants.push({ value: '', causes: ['query_left_out'] });
-  variants.push(...writings(received));
+  variants.push(...writings(received, until));
   const mark = received.indexOf('?');
   if (mark > 0) {
-    variants.push(...prefixed('query_text_after_question_mark_dropped', writings(received.slice(0, mark))));
+    variants.push(
+      ...prefixed('query_text_after_question_mark_dropped', writings(received.slice(0, mark), until)),
+    );
   }
   const pieces = received.split('&');
   if (pieces.length > 1 && pieces.length <= MOST_PARAMETERS) {
     for (const rest of leavingOut(pieces)) {
-      variants.push(...prefixed('query_parameter_added', writings(rest).slice(0, 20)));
+      variants.push(...prefixed('query_parameter_added', writings(rest, until).slice(0, 20)));
     }
   }
   return shortestFirst(variants);
@@ -101,7 +104,7 @@ const less = (pieces: readonly string[], from: number): string[][] =>
   pieces.slice(from).map((_, out) => pieces.filter((__, at) => at !== from + out));
 
 /** One query as clients write it, with up to three departures. */
-function writings(query: ByteString): Variant[] {
+function writings(query: ByteString, until: number): Variant[] {
   const pairs = query.split('&').map(split);
   const variants: Variant[] = [
     { value: canonicalQuery(query), causes: [] },
@@ -109,7 +112,7 @@ function writings(query: ByteString): Variant[] {
   ];
   const extend = (from: number, dialect: Partial<Dialect>, causes: readonly ExplainCause[]): void => {
     if (causes.length > 0) variants.push({ value: write(pairs, { ...RIGHT, ...dialect }), causes });
-    if (causes.length === 3) return;
+    if (causes.length === 3 || Date.now() > until) return;
     for (let at = from; at < DEPARTURES.length; at++) {
       const [code, departure] = DEPARTURES[at];
       // Two departures of the same step would be one.
