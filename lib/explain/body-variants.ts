@@ -9,11 +9,12 @@ import { variantsOf, type Change, type Variant } from './variants.js';
 const MOST_BYTES = 1024 * 1024;
 /** Larger bodies are changed in one way only. */
 const MOST_BYTES_TWICE = 64 * 1024;
-const MOST_HINTS = 20;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** A body that may have been signed; hashed once, whatever it is combined with. */
 export class BodyForm {
+  /** Whether its bytes are known, and not its digest alone. */
+  readonly isKnown: boolean = true;
   readonly #digests = new Map<string, string>();
 
   constructor(readonly bytes: Uint8Array) {}
@@ -47,9 +48,7 @@ export function bodyVariants(
   const depth = received.length <= MOST_BYTES_TWICE ? 2 : 1;
   const variants = variantsOf<Uint8Array>(received, [LEFT_OUT, ...changes], depth, sha512Hex, until);
   const known = new Set(variants.map(({ value }) => sha512Hex(value)));
-  const others = given
-    .slice(0, MOST_HINTS)
-    .filter((body) => body instanceof Uint8Array && !known.has(sha512Hex(body)));
+  const others = given.filter((body) => body instanceof Uint8Array && !known.has(sha512Hex(body)));
   const all: Variant<Uint8Array>[] = [
     variants[0],
     ...others.map((value): Variant<Uint8Array> => ({ value, causes: ['body_given'] })),

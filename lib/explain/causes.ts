@@ -135,7 +135,7 @@ const CAUSES: Record<ExplainCause, readonly [text: string, remedy: string]> = {
   ],
   path_parameters_dropped: [
     'The text behind a semicolon in the path was not signed.',
-    'Avoid ";" in paths for this client, or sign with V1 and V2 after its update.',
+    'Avoid ";" in paths for this client.',
   ],
   path_slashes_before_dots: [
     'Double slashes were squeezed before dot segments were removed.',

@@ -3,16 +3,24 @@ import { bytesOfWireText, toBytes, type ByteString } from '../protocol/byte-stri
 import { canonicalQuery, normalizePath } from '../protocol/canonical-target.js';
 import { dialectQueries } from '../protocol/query-dialects.js';
 import {
+  forEachField,
   isAppUuid,
   isTime,
   pickHeaders,
   readAuthentication,
+  rereadable,
   type HeaderPair,
   type MAuthHeaderFields,
   type MAuthHeaders,
 } from '../protocol/headers.js';
 import { checkPublicKey, readPublicKey } from '../protocol/rsa-keys.js';
-import { originForm, type MessageBody } from '../protocol/string-to-sign.js';
+import {
+  originForm,
+  RequestLine,
+  v1Closing,
+  v1Opening,
+  type MessageBody,
+} from '../protocol/string-to-sign.js';
 import { BodyForm, bodyVariants } from './body-variants.js';
 import { provenCause, type ExplainCause } from './causes.js';
 import { type ComparedPart, type Explanation } from './explanation.js';
@@ -56,6 +64,8 @@ export interface ExplainHints {
 
 const DRIFT_SECONDS = 300;
 const DEADLINE_MS = 950;
+/** How many hints of a kind count. */
+const MOST_HINTS = 20;
 
 /**
  * Explains why the signature of a request does not match. An RSA signature gives back the digest that the sender
@@ -80,6 +90,7 @@ class RequestExplanation {
   readonly #request: ReceivedRequest;
   readonly #hints: ExplainHints;
   readonly #key: KeyObject;
+  readonly #fields: MAuthHeaderFields;
   readonly #headers: MAuthHeaders;
   readonly #version: 1 | 2 | undefined;
   readonly #causes: ExplainCause[] = [];
@@ -94,7 +105,8 @@ class RequestExplanation {
     this.#request = request;
     this.#hints = hints;
     this.#key = key;
-    this.#headers = pickHeaders(fieldsOf(request.headers));
+    this.#fields = rereadable(fieldsOf(request.headers));
+    this.#headers = pickHeaders(this.#fields);
     this.#version = versionOf(this.#headers, hints.version);
     this.#method = textOf(request.method);
     const target = originForm(targetOf(request.url));
@@ -126,12 +138,8 @@ class RequestExplanation {
       this.#foundInExpected(search, own);
     if (found) {
       const causes = [...before, ...found.causes];
-      return this.#result(
-        verdictOf(this.#received(version, appUuid, time), found, causes),
-        causes,
-        search.tried,
-        found,
-      );
+      const verdict = !found.isAccountedFor ? 'unexplained' : causes.length > 0 ? 'explained' : 'authentic';
+      return this.#result(verdict, causes, search.tried, found);
     }
     if (!block.isProven) return this.#result('other_key', ['other_key', ...this.#causes], search.tried);
     return this.#result(block.causes.length > 0 ? 'explained' : 'unexplained', before, search.tried);
@@ -163,17 +171,21 @@ class RequestExplanation {
     const otherUuid = readAuthentication(this.#version === 1 ? 2 : 1, other.authentication ?? '').appUuid;
     const given = this.#hints;
     const way = {
-      prefixes: [...texts(given.prefixes), ...this.#fields('x-forwarded-prefix')],
-      hosts: [...texts(given.hosts), ...this.#fields('host'), ...this.#fields('x-forwarded-host')],
+      prefixes: [...texts(given.prefixes), ...this.#header('x-forwarded-prefix')],
+      hosts: [...texts(given.hosts), ...this.#header('host'), ...this.#header('x-forwarded-host')],
       query: this.#query,
     };
     // Half of the time is for what may have been signed, the rest for comparing texts.
     const until = this.#start + DEADLINE_MS / 2;
     return {
       version,
-      method: methods(this.#method, this.#fields('x-http-method-override')),
+      method: methods(this.#method, this.#header('x-http-method-override')),
       path: pathVariants(this.#path, version, way, until),
-      body: (this.#bodies ??= bodyVariants(this.#body.bytes, given.bodies ?? [], until)),
+      body: (this.#bodies ??= bodyVariants(
+        this.#body.bytes,
+        (given.bodies ?? []).slice(0, MOST_HINTS),
+        until,
+      )),
       appUuid: appUuids(appUuid, [otherUuid, ...texts(given.appUuids)]),
       time: times(time, other.time),
       query: version === 1 ? [{ value: '', causes: [] }] : this.#queries(texts(given.queries), until),
@@ -213,13 +225,14 @@ class RequestExplanation {
     return readStringToSign(expected, own);
   }
 
-  #fields(name: string): string[] {
-    const fields = fieldsOf(this.#request.headers);
-    const pairs = Symbol.iterator in fields ? [...fields] : Object.entries(fields);
-    return pairs
-      .filter((pair) => Array.isArray(pair) && typeof pair[0] === 'string' && pair[0].toLowerCase() === name)
-      .map(([, value]) => (Array.isArray(value) ? (value as unknown[])[0] : value))
-      .filter((value) => typeof value === 'string');
+  /** The first value of a header; none where it is not there. */
+  #header(wanted: string): string[] {
+    const values: string[] = [];
+    forEachField(this.#fields, new Set([wanted.length]), (name, value) => {
+      const first: unknown = Array.isArray(value) ? value[0] : value;
+      if (name.toLowerCase() === wanted && typeof first === 'string') values.push(first);
+    });
+    return values;
   }
 
   #result(
@@ -236,7 +249,7 @@ class RequestExplanation {
       verdict,
       ...(version ? { protocolVersion: version } : {}),
       causes: [...new Set(codes)].map(provenCause),
-      parts: compared(received, found),
+      parts: compared(found?.version ?? version, received, found),
       stringToSign: stringToSignOf(version ?? 2, received),
       tried,
     };
@@ -251,38 +264,25 @@ function versionOf({ v1, v2 }: MAuthHeaders, wanted: unknown): 1 | 2 | undefined
   return hasV2 ? 2 : hasV1 ? 1 : undefined;
 }
 
-/** A text of which all that differs has a name, or some of it has none. */
-function verdictOf(
-  received: Parts,
-  { parts }: FoundText,
-  causes: readonly ExplainCause[],
-): Explanation['verdict'] {
-  if (causes.length > 0) return 'explained';
-  const { query: _accepted, ...signed } = parts;
-  const isSame = (Object.keys(signed) as (keyof typeof signed)[]).every(
-    (name) => name === 'body' || signed[name] === received[name],
-  );
-  return isSame && parts.body.digest === received.body.digest ? 'authentic' : 'unexplained';
-}
-
 function stringToSignOf(version: 1 | 2, { method, path, body, appUuid, time, query }: Parts): Uint8Array {
   if (version === 2) return toBytes([method, path, body.digest, appUuid, time, query].join('\n'));
-  return Buffer.concat([toBytes(`${method}\n${path}\n`), body.bytes, toBytes(`\n${appUuid}\n${time}`)]);
+  const opening = v1Opening(new RequestLine(method, path, query));
+  return Buffer.concat([toBytes(opening), body.bytes, toBytes(v1Closing(appUuid, time))]);
 }
 
-function compared(received: Parts, found?: FoundText): ComparedPart[] {
+function compared(version: 1 | 2 | undefined, received: Parts, found?: FoundText): ComparedPart[] {
   const part = (name: ComparedPart['name'], mine: string, theirs?: string): ComparedPart =>
     theirs === undefined
       ? { name, received: mine, same: false }
       : { name, received: mine, signed: theirs, same: mine === theirs };
   const signed = found?.parts;
   const theirBody = signed && described(signed.body);
-  const difference = signed ? differenceOf(received.body.bytes, signed.body.bytes) : '';
+  const difference = signed?.body.isKnown ? differenceOf(received.body.bytes, signed.body.bytes) : '';
   return [
     part('method', received.method, signed?.method),
     part('path', received.path, signed?.path),
     // V1 signs no query.
-    ...(found?.version === 1 ? [] : [part('query', received.query, signed?.query)]),
+    ...(version === 1 ? [] : [part('query', received.query, signed?.query)]),
     {
       ...part('body', described(received.body), theirBody),
       ...(difference ? { signed: `${theirBody}, ${difference}` } : {}),
@@ -293,7 +293,7 @@ function compared(received: Parts, found?: FoundText): ComparedPart[] {
 }
 
 function described(body: BodyForm): string {
-  return `${body.bytes.length} bytes, SHA-512 ${body.digest}`;
+  return body.isKnown ? `${body.bytes.length} bytes, SHA-512 ${body.digest}` : `SHA-512 ${body.digest}`;
 }
 
 function differenceOf(received: Uint8Array, signed: Uint8Array): string {
@@ -365,5 +365,5 @@ function bytesOf(body: unknown): Uint8Array {
 }
 
 function texts(values: readonly unknown[] | undefined): string[] {
-  return (values ?? []).filter((value) => typeof value === 'string');
+  return (values ?? []).filter((value) => typeof value === 'string').slice(0, MOST_HINTS);
 }

@@ -1,11 +1,11 @@
 import { bytesOfText, type ByteString } from '../protocol/byte-string.js';
 import { normalizePath } from '../protocol/canonical-target.js';
-import { variantsOf, type Change, type Variant } from './variants.js';
+import { escaped, unescaped } from './percent-text.js';
+import { shortestFirst, variantsOf, type Change, type Variant } from './variants.js';
 
 /** What may have been in front of the path, where nothing tells. */
 const USUAL_PREFIXES = ['/api', '/v1', '/api/v1'];
 const MOST_SEGMENTS = 6;
-const MOST_HINTS = 20;
 
 /** What else is known about the way of a request. */
 export interface PathHints {
@@ -44,19 +44,19 @@ export function pathVariants(
 }
 
 function* rewritings(received: ByteString, { prefixes }: PathHints): Generator<Change> {
-  const given = prefixes.slice(0, MOST_HINTS).map((prefix) => bytesOfText(withSlash(prefix)));
+  const given = prefixes.map(asPrefix);
   for (const prefix of given) {
     yield { code: 'path_prefix_removed', apply: (path) => prefix + path };
     yield {
       code: 'path_prefix_added',
-      apply: (path) => (path.startsWith(prefix) ? withSlash(path.slice(prefix.length)) : undefined),
+      apply: (path) => behindPrefix(path, prefix),
     };
   }
   yield { code: 'path_trailing_slash', apply: toggleSlash };
-  yield { code: 'path_decoded', apply: decoded };
+  yield { code: 'path_decoded', apply: unescaped };
   yield { code: 'path_encoded_twice', apply: (path) => path.replaceAll('%', '%25') };
-  yield { code: 'path_encoded_twice', apply: encoded };
-  yield { code: 'path_parameters_dropped', apply: (path) => path.replace(/;[^/]*$/, '') };
+  yield { code: 'path_encoded_twice', apply: (path) => escaped(path, /[^A-Za-z0-9\-._~/%]/g) };
+  yield { code: 'path_parameters_dropped', apply: withoutParameters };
   let rest = received;
   for (let count = 0; count < MOST_SEGMENTS; count++) {
     const slash = rest.indexOf('/', 1);
@@ -68,24 +68,27 @@ function* rewritings(received: ByteString, { prefixes }: PathHints): Generator<C
   for (const prefix of USUAL_PREFIXES) yield { code: 'path_prefix_removed', apply: (path) => prefix + path };
 }
 
-function withSlash(path: string): string {
-  return path.startsWith('/') ? path.replace(/\/+$/, '') || '/' : withSlash(`/${path}`);
+/** With a slash in front and none at the end. */
+function asPrefix(hint: string): ByteString {
+  const segments = bytesOfText(hint)
+    .split('/')
+    .filter((segment) => segment !== '');
+  return segments.map((segment) => `/${segment}`).join('');
+}
+
+function behindPrefix(path: ByteString, prefix: string): ByteString | undefined {
+  if (path === prefix) return '/';
+  return path.startsWith(`${prefix}/`) ? path.slice(prefix.length) : undefined;
+}
+
+/** Without what stands behind the first semicolon of the last segment. */
+function withoutParameters(path: ByteString): ByteString {
+  const semicolon = path.indexOf(';', path.lastIndexOf('/'));
+  return semicolon < 0 ? path : path.slice(0, semicolon);
 }
 
 function toggleSlash(path: ByteString): ByteString {
   return path.endsWith('/') ? path.slice(0, -1) : `${path}/`;
-}
-
-function decoded(path: ByteString): ByteString {
-  return path.replace(/%([\dA-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-}
-
-/** What is not allowed to stand in a path is escaped. */
-function encoded(path: ByteString): ByteString {
-  return path.replace(
-    /[^A-Za-z0-9\-._~/%]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-  );
 }
 
 function normalizations({ value, causes }: Variant): Variant[] {
@@ -107,17 +110,8 @@ function normalizations({ value, causes }: Variant): Variant[] {
 }
 
 function absolute(path: ByteString, hosts: readonly string[]): string[] {
-  return hosts.slice(0, MOST_HINTS).flatMap((host) => {
+  return hosts.flatMap((host) => {
     const urls = ['https', 'http'].map((scheme) => `${scheme}://${bytesOfText(host)}${path}`);
     return [...urls, ...urls.map((url) => url.replace(/\/{2,}/g, '/'))];
   });
-}
-
-/** One variant for each value, the one with the fewest causes; few causes first, otherwise in order. */
-export function shortestFirst(variants: readonly Variant[]): Variant[] {
-  const best = new Map<string, Variant>();
-  for (const variant of [...variants].sort((a, b) => a.causes.length - b.causes.length)) {
-    if (!best.has(variant.value)) best.set(variant.value, variant);
-  }
-  return [...best.values()];
 }

@@ -1,11 +1,10 @@
 import { bytesOfText, type ByteString } from '../protocol/byte-string.js';
 import { canonicalQuery } from '../protocol/canonical-target.js';
 import { type ExplainCause } from './causes.js';
-import { shortestFirst } from './path-variants.js';
-import { type Variant } from './variants.js';
+import { escaped, unescaped } from './percent-text.js';
+import { shortestFirst, type Variant } from './variants.js';
 
 const MOST_PARAMETERS = 24;
-const MOST_HINTS = 20;
 
 /** How a client makes the query of a V2 string to sign. */
 interface Dialect {
@@ -22,12 +21,8 @@ interface Pair {
   readonly raw: ByteString;
 }
 
-const percentDecoded = (text: ByteString): ByteString =>
-  text.replace(/%([\dA-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
-const formDecoded = (text: ByteString): ByteString => percentDecoded(text.replaceAll('+', ' '));
-const escaped = (character: string): string =>
-  `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
-const encodedBut = (kept: RegExp) => (text: ByteString) => text.replace(kept, escaped);
+const formDecoded = (text: ByteString): ByteString => unescaped(text.replaceAll('+', ' '));
+const encodedBut = (others: RegExp) => (text: ByteString) => escaped(text, others);
 const canonical = encodedBut(/[^A-Za-z0-9\-_.~]/g);
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -42,7 +37,7 @@ const RIGHT: Dialect = {
 const DEPARTURES: readonly (readonly [code: ExplainCause, Partial<Dialect>])[] = [
   ['query_order', { order: () => 0 }],
   ['query_space_as_plus', { encode: (text) => canonical(text).replaceAll('%20', '+') }],
-  ['query_plus_not_space', { decode: percentDecoded }],
+  ['query_plus_not_space', { decode: unescaped }],
   ['query_escaped_twice', { decode: (text) => text }],
   ['query_text_after_equals_dropped', { value: (text) => text.split('=')[0] }],
   ['query_plus_as_space', { decode: (text) => formDecoded(text).replaceAll('+', ' ') }],
@@ -66,10 +61,10 @@ const DEPARTURES: readonly (readonly [code: ExplainCause, Partial<Dialect>])[] =
  */
 export function queryVariants(received: ByteString, others: readonly string[], until: number): Variant[] {
   const variants: Variant[] = [{ value: canonicalQuery(received), causes: [] }];
-  const given = others.slice(0, MOST_HINTS).map((other) => bytesOfText(other.replace(/^\?/, '')));
+  const given = others.map((other) => bytesOfText(other.replace(/^\?/, '')));
   for (const query of given) {
-    const code = query.length < received.length ? 'query_parameter_added' : 'query_parameter_removed';
-    variants.push(...prefixed(code, writings(query, until)));
+    const causes = parameterCauses(canonicalQuery(received), canonicalQuery(query));
+    variants.push(...prefixed(causes, writings(query, until)));
   }
   if (received === '') return shortestFirst(variants);
   variants.push({ value: '', causes: ['query_left_out'] });
@@ -77,20 +72,29 @@ export function queryVariants(received: ByteString, others: readonly string[], u
   const mark = received.indexOf('?');
   if (mark > 0) {
     variants.push(
-      ...prefixed('query_text_after_question_mark_dropped', writings(received.slice(0, mark), until)),
+      ...prefixed(['query_text_after_question_mark_dropped'], writings(received.slice(0, mark), until)),
     );
   }
   const pieces = received.split('&');
   if (pieces.length > 1 && pieces.length <= MOST_PARAMETERS) {
     for (const rest of leavingOut(pieces)) {
-      variants.push(...prefixed('query_parameter_added', writings(rest, until).slice(0, 20)));
+      variants.push(...prefixed(['query_parameter_added'], writings(rest, until).slice(0, 20)));
     }
   }
   return shortestFirst(variants);
 }
 
-function prefixed(code: ExplainCause, variants: readonly Variant[]): Variant[] {
-  return variants.map(({ value, causes }) => ({ value, causes: [code, ...causes] }));
+function prefixed(first: readonly ExplainCause[], variants: readonly Variant[]): Variant[] {
+  return variants.map(({ value, causes }) => ({ value, causes: [...first, ...causes] }));
+}
+
+/** What became of parameters on their way from one canonical query to another; nothing where only their order did. */
+export function parameterCauses(received: ByteString, signed: ByteString): ExplainCause[] {
+  const [mine, theirs] = [new Set(received.split('&')), new Set(signed.split('&'))];
+  const causes: ExplainCause[] = [];
+  if ([...mine].some((piece) => !theirs.has(piece))) causes.push('query_parameter_added');
+  if ([...theirs].some((piece) => !mine.has(piece))) causes.push('query_parameter_removed');
+  return causes;
 }
 
 /** The query without one piece, and without two. */

@@ -1,7 +1,7 @@
 import { bytesOfWireText, type ByteString } from '../protocol/byte-string.js';
-import { sha512Hex } from '../protocol/string-to-sign.js';
 import { BodyForm } from './body-variants.js';
 import { type ExplainCause } from './causes.js';
+import { parameterCauses } from './query-variants.js';
 import { type FoundText, type PartVariants } from './text-search.js';
 import { type Variant } from './variants.js';
 
@@ -11,15 +11,20 @@ export function readStringToSign(text: Uint8Array, own: PartVariants): FoundText
   const read = own.version === 2 ? readV2(lines, own) : readV1(lines);
   if (!read) return undefined;
   const { method, path, body, appUuid, time, query } = read;
-  const causes = [
-    ...causesOf(own.method, method, () => ['method_changed']),
-    ...causesOf(own.path, path, (received) => prefixCauses(received, path)),
-    ...causesOf(own.query, query, (received) => parameterCauses(received, query)),
-    ...(own.body.find(({ value }) => value.digest === body.digest)?.causes ?? []),
-    ...causesOf(own.appUuid, appUuid, () => ['uuid_changed']),
-    ...causesOf(own.time, time, () => ['time_changed']),
+  const differences = [
+    causesOf(own.method, method, () => ['method_changed']),
+    causesOf(own.path, path, (received) => prefixCauses(received, path)),
+    causesOf(own.query, query, (received) => parameterCauses(received, query)),
+    own.body.find(({ value }) => value.digest === body.digest)?.causes,
+    causesOf(own.appUuid, appUuid, () => ['uuid_changed']),
+    causesOf(own.time, time, () => ['time_changed']),
   ];
-  return { version: own.version, parts: { ...read, end: '' }, causes };
+  return {
+    version: own.version,
+    parts: { ...read, end: '' },
+    causes: differences.flatMap((causes) => causes ?? []),
+    isAccountedFor: !differences.includes(undefined),
+  };
 }
 
 function readV2(lines: readonly string[], own: PartVariants): Omit<FoundText['parts'], 'end'> | undefined {
@@ -39,34 +44,30 @@ function readV1(lines: readonly string[]): Omit<FoundText['parts'], 'end'> | und
 
 /** A body of which the digest is all that is known. */
 class UnknownBody extends BodyForm {
+  override readonly isKnown = false;
+
   constructor(private readonly given: string) {
     super(new Uint8Array(0));
   }
 
   override get digest(): string {
-    return /^[0-9a-f]{128}$/.test(this.given) ? this.given : sha512Hex(this.given);
+    return this.given;
   }
 }
 
+/** Undefined where there is a difference without a name. */
 function causesOf(
   variants: readonly Variant[],
   signed: string,
   otherwise: (received: string) => ExplainCause[],
-): readonly ExplainCause[] {
-  const received = variants[0].value;
-  if (signed === received) return [];
-  return variants.find(({ value }) => value === signed)?.causes ?? otherwise(received);
+): readonly ExplainCause[] | undefined {
+  const known = variants.find(({ value }) => value === signed);
+  if (known) return known.causes;
+  const causes = otherwise(variants[0].value);
+  return causes.length > 0 ? causes : undefined;
 }
 
 function prefixCauses(received: ByteString, signed: ByteString): ExplainCause[] {
   if (signed.endsWith(received)) return ['path_prefix_removed'];
   return received.endsWith(signed) ? ['path_prefix_added'] : [];
-}
-
-function parameterCauses(received: ByteString, signed: ByteString): ExplainCause[] {
-  const [mine, theirs] = [new Set(received.split('&')), new Set(signed.split('&'))];
-  const causes: ExplainCause[] = [];
-  if ([...mine].some((piece) => !theirs.has(piece))) causes.push('query_parameter_added');
-  if ([...theirs].some((piece) => !mine.has(piece))) causes.push('query_parameter_removed');
-  return causes;
 }

@@ -1,4 +1,5 @@
-import { constants, hash, publicEncrypt, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { hash, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { openedBlock } from '../protocol/signature.js';
 import { type ExplainCause } from './causes.js';
 
 /** Opens a text's digest for comparison: each form in which a sender may have signed one. */
@@ -47,19 +48,11 @@ export function openSignature(
   signature: Uint8Array,
   version: 1 | 2,
 ): SignedBlock | undefined {
-  const block = openBlock(publicKey, signature);
+  const block = openedBlock(publicKey, signature);
   if (!block) return undefined;
   const content = contentOf(block);
   if (!content) return openPss(block, publicKey);
   return readDigestInfo(content, version) ?? readBareDigest(content, version) ?? unreadable();
-}
-
-function openBlock(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
-  try {
-    return publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature);
-  } catch {
-    return undefined; // The signature, read as a number, is not below the modulus.
-  }
 }
 
 /** Content of a block of type 1: 00 01, eight bytes FF or more, 00 (RFC 8017, section 9.2). */

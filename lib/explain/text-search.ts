@@ -33,6 +33,8 @@ export interface FoundText {
   readonly version: 1 | 2;
   readonly parts: Parts;
   readonly causes: readonly ExplainCause[];
+  /** Whether the causes account for all that differs. */
+  readonly isAccountedFor: boolean;
 }
 
 const NAMES = ['path', 'query', 'body', 'method', 'time', 'appUuid', 'end'] as const;
@@ -75,6 +77,7 @@ export class TextSearch {
         version: variants.version,
         parts,
         causes: [...before, ...chosen.flatMap((one) => one.causes)],
+        isAccountedFor: true,
       };
     }
     return undefined;

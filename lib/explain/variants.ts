@@ -53,3 +53,12 @@ function attempt<T>(apply: (value: T) => T | undefined, value: T): T | undefined
     return undefined;
   }
 }
+
+/** One variant for each value, the one with the fewest causes; few causes first, otherwise in order. */
+export function shortestFirst(variants: readonly Variant[]): Variant[] {
+  const best = new Map<string, Variant>();
+  for (const variant of [...variants].sort((a, b) => a.causes.length - b.causes.length)) {
+    if (!best.has(variant.value)) best.set(variant.value, variant);
+  }
+  return [...best.values()];
+}

@@ -87,7 +87,7 @@ export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: 
 }
 
 /** The block that the signature is made of; undefined when it is none of this key. */
-function openedBlock(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
+export function openedBlock(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
   if (signature.length !== shapeOf(publicKey)?.bytes) return undefined;
   try {
     return publicEncrypt({ key: publicKey, padding: constants.RSA_NO_PADDING }, signature);

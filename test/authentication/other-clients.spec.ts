@@ -1,19 +1,9 @@
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { MAuthAuthenticator, MAuthSigner } from '../../lib/core.js';
+import { requestsOfOtherClients, type SignedRequest, type Vectors } from '../support/other-clients.js';
 import { describeWithSuites } from '../support/suites.js';
 import { RecordedLog } from './recorded-log.js';
-
-interface SignedRequest {
-  by: 'python' | 'ruby' | 'java' | 'go';
-  version: 1 | 2;
-  method: string;
-  url: string;
-  body_b64: string;
-  headers: Record<string, string>;
-  now: number;
-  matches_ruby: boolean;
-}
 
 interface SignedResponse {
   version: 1 | 2;
@@ -21,13 +11,6 @@ interface SignedResponse {
   body_b64: string;
   time: number;
   headers: Record<string, string>;
-}
-
-interface Vectors<T> {
-  app_uuid: string;
-  public_key_pem: string;
-  private_key_pem: string;
-  cases: T[];
 }
 
 const REFUSED = { authentic: false, status: 401, code: 'signature_mismatch' };
@@ -46,9 +29,7 @@ function authenticatorFor(
 }
 
 describeWithSuites('Requests signed by other clients', 'vectors/signed-by-other-clients.json', (path) => {
-  const vectors = JSON.parse(
-    readFileSync(path('vectors', 'signed-by-other-clients.json'), 'utf8'),
-  ) as Vectors<SignedRequest>;
+  const vectors = requestsOfOtherClients(path);
   const authenticator = authenticatorFor(vectors, vectors.cases[0].now);
 
   const authenticate = ({ method, url, headers, body_b64 }: SignedRequest) =>

@@ -168,6 +168,16 @@ const FAILURES: [name: string, codes: string[], failure: Failure][] = [
     { signed: { path: '/rave/studies/7' }, hints: { prefixes: ['/rave'] } },
   ],
   ['usual prefix removed', ['path_prefix_removed'], { version: 1, signed: { path: '/api/v1/studies/7' } }],
+  [
+    'prefix added, slash at the end stays',
+    ['path_prefix_added'],
+    { came: { url: '/rave/studies/' }, signed: { path: '/studies/' }, hints: { prefixes: ['rave/'] } },
+  ],
+  [
+    'one parameter for another',
+    ['query_parameter_added', 'query_parameter_removed'],
+    { came: { url: '/s?page=1' }, signed: { query: 'page=2' }, hints: { queries: ['page=2'] } },
+  ],
   ['slash at the end', ['path_trailing_slash'], { signed: { path: '/studies/7/' } }],
   [
     'parameters of a path',
@@ -302,6 +312,8 @@ describe('A failure that was prepared', () => {
     ['body, V2', 2, { body: JSON.stringify(rows) }],
     ['query', 2, { url: `/s?${rows.map(({ id }) => `id=${id}%20`).join('&')}` }],
     ['path, V1', 1, { url: `/${rows.map(({ id }) => `${id}%20`).join('/')}` }],
+    ['semicolons', 2, { url: `/${';'.repeat(200_000)}/a` }],
+    ['slashes', 2, { url: `/${'/'.repeat(200_000)}a` }],
     ['path, V2', 2, { url: `/${rows.map(({ id }) => `${id}%20;x`).join('/')}` }],
   ] as const)('takes no longer with a large part: %s', (_name, version, came) => {
     const started = performance.now();
@@ -327,6 +339,30 @@ describe('A failure that was prepared', () => {
       name: 'path',
       received: '/studies/7',
       signed: '/far/studies/7',
+      same: false,
+    });
+  });
+});
+
+describe('What the sender says it signed', () => {
+  it('leaves a difference without a name unexplained, beside one with a name', () => {
+    const text = Buffer.from(`POST\n/far/studies/7\n${sha512Hex('far away')}\n${APP}\n${TIME}\npage=1`);
+    const signature = sign('sha512', text, pair.privateKey).toString('base64');
+    const headers = { 'mcc-authentication': `MWSV2 ${APP}:${signature};`, 'mcc-time': String(TIME) };
+    const { verdict, causes, parts } = explainRequest({
+      method: 'POST',
+      url: '/studies/7?page=1',
+      headers: Object.entries(headers).values(),
+      body: 'x',
+      publicKey: pair.publicKey,
+      expected: text,
+    });
+    expect(verdict).toBe('unexplained');
+    expect(causes).toMatchObject([{ code: 'path_prefix_removed' }]);
+    expect(parts.find(({ name }) => name === 'body')).toEqual({
+      name: 'body',
+      received: `1 bytes, SHA-512 ${sha512Hex('x')}`,
+      signed: `SHA-512 ${sha512Hex('far away')}`,
       same: false,
     });
   });

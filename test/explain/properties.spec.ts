@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { explainRequest } from '../../lib/explain/index.js';
+import { requestsOfOtherClients, type SignedRequest } from '../support/other-clients.js';
+import { describeWithSuites } from '../support/suites.js';
 
 const APP = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
 const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -82,49 +82,38 @@ describe('Whatever a request holds', () => {
   });
 });
 
-interface SignedCase {
-  by: string;
-  version: 1 | 2;
-  method: string;
-  url: string;
-  body_b64: string;
-  headers: Record<string, string>;
-  now: number;
-  matches_ruby: boolean;
-}
-const shared = process.env.MAUTH_SUITES_DIR ?? join(__dirname, '../../../shared');
-const vectors = JSON.parse(readFileSync(join(shared, 'vectors/signed-by-other-clients.json'), 'utf8')) as {
-  public_key_pem: string;
-  cases: SignedCase[];
-};
+describeWithSuites(
+  'Requests of clients in other languages',
+  'vectors/signed-by-other-clients.json',
+  (path) => {
+    const { public_key_pem, cases } = requestsOfOtherClients(path);
+    const explain = ({ method, url, body_b64, headers, now, version }: SignedRequest) =>
+      explainRequest(
+        {
+          method,
+          url,
+          headers,
+          body: Buffer.from(body_b64, 'base64'),
+          publicKey: public_key_pem,
+          now: now * 1000,
+        },
+        { version },
+      );
 
-describe('Requests of clients in other languages', () => {
-  const explain = ({ method, url, body_b64, headers, now, version }: SignedCase) =>
-    explainRequest(
-      {
-        method,
-        url,
-        headers,
-        body: Buffer.from(body_b64, 'base64'),
-        publicKey: vectors.public_key_pem,
-        now: now * 1000,
-      },
-      { version },
-    );
+    it('are authentic where they sign as Ruby does', () => {
+      const same = cases.filter((one) => one.matches_ruby);
+      expect(same.length).toBeGreaterThan(50);
+      for (const one of same)
+        expect([one.by, one.url, explain(one).verdict]).toEqual([one.by, one.url, 'authentic']);
+    });
 
-  it('are authentic where they sign as Ruby does', () => {
-    const same = vectors.cases.filter((one) => one.matches_ruby);
-    expect(same.length).toBeGreaterThan(50);
-    for (const one of same)
-      expect([one.by, one.url, explain(one).verdict]).toEqual([one.by, one.url, 'authentic']);
-  });
-
-  it('are authentic or explained where they do not', () => {
-    const others = vectors.cases.filter((one) => !one.matches_ruby);
-    expect(others.length).toBeGreaterThan(5);
-    const open = others
-      .map((one) => [one.by, one.version, one.url, explain(one).verdict] as const)
-      .filter(([, , , verdict]) => verdict !== 'authentic' && verdict !== 'explained');
-    expect(open).toEqual([]);
-  });
-});
+    it('are authentic or explained where they do not', () => {
+      const others = cases.filter((one) => !one.matches_ruby);
+      expect(others.length).toBeGreaterThan(5);
+      const open = others
+        .map((one) => [one.by, one.version, one.url, explain(one).verdict] as const)
+        .filter(([, , , verdict]) => verdict !== 'authentic' && verdict !== 'explained');
+      expect(open).toEqual([]);
+    });
+  },
+);
