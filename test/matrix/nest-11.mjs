@@ -7,6 +7,7 @@ const NEST_11 = {
   '@nestjs/axios': '4.0.1',
   '@nestjs/cache-manager': '3.1.3',
   '@nestjs/common': '11.2.10',
+  '@nestjs/config': '4.0.4',
   '@nestjs/core': '11.2.10',
   '@nestjs/graphql': '13.4.5',
   '@nestjs/jwt': '11.0.2',
@@ -14,7 +15,10 @@ const NEST_11 = {
   '@nestjs/platform-express': '11.2.10',
   '@nestjs/platform-fastify': '11.2.8',
   '@nestjs/platform-ws': '11.2.6',
+  '@nestjs/swagger': '11.4.7',
+  '@nestjs/terminus': '11.1.1',
   '@nestjs/testing': '11.2.6',
+  '@nestjs/throttler': '6.7.1',
   '@nestjs/websockets': '11.2.6',
 };
 
