@@ -127,22 +127,29 @@ class RequestExplanation {
     if (signature.length !== Math.ceil((this.#key.asymmetricKeyDetails?.modulusLength ?? 0) / 8)) {
       return this.#result('other_key', ['key_size', ...this.#causes], 0);
     }
-    const block = openSignature(this.#key, signature, version);
-    if (!block) return this.#result('other_key', ['other_key', ...this.#causes], 0);
-    const before = [...block.causes, ...this.#causes];
-    if (!block.digest) return this.#result('explained', before, 0);
-    const search = new TextSearch(block.digest, this.#start + DEADLINE_MS);
-    const own = this.#variants(version, appUuid, time);
-    const found =
-      search.find(own, this.#variants(version === 1 ? 2 : 1, appUuid, time)) ??
-      this.#foundInExpected(search, own);
-    if (found) {
-      const causes = [...before, ...found.causes];
-      const verdict = !found.isAccountedFor ? 'unexplained' : causes.length > 0 ? 'explained' : 'authentic';
-      return this.#result(verdict, causes, search.tried, found);
+    const readings = openSignature(this.#key, signature, version);
+    let tried = 0;
+    for (const { causes, digest } of readings) {
+      const before = [...causes, ...this.#causes];
+      if (!digest) return this.#result('explained', before, 0);
+      const search = new TextSearch(digest, this.#start + DEADLINE_MS);
+      const own = this.#variants(version, appUuid, time);
+      const found =
+        search.find(own, this.#variants(version === 1 ? 2 : 1, appUuid, time)) ??
+        this.#foundInExpected(search, own);
+      tried += search.tried;
+      if (found) return this.#found(found, before, tried);
     }
-    if (!block.isProven) return this.#result('other_key', ['other_key', ...this.#causes], search.tried);
-    return this.#result(block.causes.length > 0 ? 'explained' : 'unexplained', before, search.tried);
+    const proven = readings.find(({ isProven }) => isProven);
+    if (!proven) return this.#result('other_key', ['other_key', ...this.#causes], tried);
+    const verdict = proven.causes.length > 0 ? 'explained' : 'unexplained';
+    return this.#result(verdict, [...proven.causes, ...this.#causes], tried);
+  }
+
+  #found(found: FoundText, before: readonly ExplainCause[], tried: number): Explanation {
+    const causes = [...before, ...found.causes];
+    const verdict = !found.isAccountedFor ? 'unexplained' : causes.length > 0 ? 'explained' : 'authentic';
+    return this.#result(verdict, causes, tried, found);
   }
 
   #pair(version: 1 | 2): HeaderPair {

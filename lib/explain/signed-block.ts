@@ -39,7 +39,8 @@ const BYTES_OF: Readonly<Record<string, number>> = {
 };
 
 /**
- * Opens a signature with the public key and reads what is inside; undefined when it is none of this key's owner.
+ * Opens a signature with the public key and reads what is inside, in each way in which it can be read: none when it is
+ * none of this key's owner, and more than one only where none of them is proven.
  *
  * @param version of the headers that the signature came in
  */
@@ -47,12 +48,12 @@ export function openSignature(
   publicKey: KeyObject,
   signature: Uint8Array,
   version: 1 | 2,
-): SignedBlock | undefined {
+): readonly SignedBlock[] {
   const block = openedBlock(publicKey, signature);
-  if (!block) return undefined;
+  if (!block) return [];
   const content = contentOf(block);
   if (!content) return openPss(block, publicKey);
-  return readDigestInfo(content, version) ?? readBareDigest(content, version) ?? unreadable();
+  return [readDigestInfo(content, version) ?? readBareDigest(content, version) ?? unreadable()];
 }
 
 /** Content of a block of type 1: 00 01, eight bytes FF or more, 00 (RFC 8017, section 9.2). */
@@ -104,22 +105,20 @@ const PSS_HASHES = ['sha512', 'sha256', 'sha384', 'sha1'];
 /** So many zeros in front of the salt do not come about by chance. */
 const ZEROS_THAT_PROVE = 8;
 
-/** EMSA-PSS (RFC 8017, section 9.1.2), of any length of salt. */
-function openPss(block: Buffer, publicKey: KeyObject): SignedBlock | undefined {
-  if (block.at(-1) !== PSS_TRAILER) return undefined;
+/** EMSA-PSS (RFC 8017, section 9.1.2), of any length of salt: a block may look as if it were of several hashes. */
+function openPss(block: Buffer, publicKey: KeyObject): readonly SignedBlock[] {
+  if (block.at(-1) !== PSS_TRAILER) return [];
   const bits = (publicKey.asymmetricKeyDetails?.modulusLength ?? 0) - 1;
   const encoded = bits % 8 === 0 ? block.subarray(1) : block;
-  for (const algorithm of PSS_HASHES) {
+  const readings = PSS_HASHES.flatMap((algorithm): SignedBlock[] => {
     const opened = unmask(encoded, algorithm, bits);
-    if (!opened) continue;
+    if (!opened) return [];
     const causes: ExplainCause[] = algorithm === 'sha512' ? ['padding_pss'] : ['padding_pss', 'hash'];
-    return {
-      digest: { algorithm, matches: opened.matches },
-      causes,
-      isProven: opened.zeros >= ZEROS_THAT_PROVE,
-    };
-  }
-  return undefined;
+    const isProven = opened.zeros >= ZEROS_THAT_PROVE;
+    return [{ digest: { algorithm, matches: opened.matches }, causes, isProven }];
+  });
+  const proven = readings.find(({ isProven }) => isProven);
+  return proven ? [proven] : readings;
 }
 
 function unmask(

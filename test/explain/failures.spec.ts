@@ -104,6 +104,11 @@ const FAILURES: [name: string, codes: string[], failure: Failure][] = [
   ['PSS padding', ['padding_pss'], { by: pss(constants.RSA_PSS_SALTLEN_DIGEST) }],
   ['PSS padding, longest salt', ['padding_pss'], { by: pss(constants.RSA_PSS_SALTLEN_MAX_SIGN) }],
   ['PSS padding with SHA-256', ['padding_pss', 'hash'], { by: pss(32, 'sha256') }],
+  [
+    'PSS padding with SHA-256, longest salt',
+    ['padding_pss', 'hash'],
+    { by: pss(constants.RSA_PSS_SALTLEN_MAX_SIGN, 'sha256') },
+  ],
   ['SHA-256', ['hash'], { by: pkcs1('sha256') }],
   ['SHA-1', ['hash'], { by: pkcs1('sha1') }],
   [
@@ -296,8 +301,19 @@ describe('A failure that was prepared', () => {
     expect(protocolVersion).toBe(failure.version ?? 2);
     for (const { text, remedy } of causes) expect(`${text}${remedy}`).toMatch(/[\w`)]\.$/);
     expect(parts.length).toBeGreaterThan(4);
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(performance.now() - started).toBeLessThan(3000);
   });
+
+  it.each([32, constants.RSA_PSS_SALTLEN_MAX_SIGN])(
+    'is explained though the block of another hash may look like one of SHA-512 (salt %i)',
+    (saltLength) => {
+      // One block in 128 does.
+      const codes = Array.from({ length: 600 }, () =>
+        explain({ by: pss(saltLength, 'sha256') }).causes.map(({ code }) => code),
+      );
+      expect(codes.filter(([first, second]) => first !== 'padding_pss' || second !== 'hash')).toEqual([]);
+    },
+  );
 
   it('is unexplained where the text is too far away, and tells how many were tried', () => {
     const { verdict, causes, tried } = explain({ signed: { body: 'something else', path: '/elsewhere' } });
