@@ -42,7 +42,7 @@ const CLOCK_CALLED = {
     'Call clocks and timers by their global names each time: fake timers are put there after this file is loaded.',
 };
 /** What a folder may not import. An override replaces the options of the rule as a whole, so each names all of them. */
-const closed = (files, folders, patterns = [NO_NEST]) => ({
+const closed = (files, folders, patterns = [NO_NEST], open = []) => ({
   files,
   rules: {
     '@typescript-eslint/no-restricted-imports': [
@@ -53,7 +53,7 @@ const closed = (files, folders, patterns = [NO_NEST]) => ({
           NO_AXIOS,
           NEST_ROOTS,
           {
-            group: folders.map((folder) => `**/${folder}/**`).concat(FRONT_DOORS),
+            group: [...folders.map((folder) => `**/${folder}/**`), ...FRONT_DOORS, ...open],
             message: 'Imports point downwards only (see CONTRIBUTING.md).',
           },
         ],
@@ -93,6 +93,8 @@ module.exports = {
     ...SUBPATHS.map((name) =>
       FOR_NEST.includes(name) ? closed(everyFile(name), [], []) : closed(everyFile(name), FOR_NEST),
     ),
+    // `mauth serve` runs it; the file itself knows nothing of Nest.
+    closed(everyFile('cli'), FOR_NEST, [NO_NEST], ['!**/testing/fake-mauth-service.js']),
     closed(['lib/core.ts'], ['nest', 'outbound/axios', ...SUBPATHS]),
     {
       files: ['lib/index.ts'],

@@ -11,18 +11,22 @@ export interface PublicKeyFlags extends CommonFlags {
 }
 
 /**
- * The public key of an app: of a file, or as the MAuth service has it.
+ * The public key of an app: of a file, or as the MAuth service has it; undefined where the service would have to be
+ * asked, and there is no app to ask about.
  *
  * @throws CommandFailure 2 unless one of the two is chosen, 3 where the key cannot be used, 7 where the service does
  * not know the app, 8 where it cannot be asked
  */
-export async function publicKeyOf(appUuid: string | undefined, flags: PublicKeyFlags): Promise<KeyObject> {
+export async function publicKeyOf(
+  appUuid: string | undefined,
+  flags: PublicKeyFlags,
+): Promise<KeyObject | undefined> {
   if ((flags.publicKey === undefined) === !flags.service) {
     throw wrongUsage(
       'Where is the public key? Set --public-key FILE, or --service to ask the MAuth service.',
     );
   }
-  if (flags.publicKey === undefined) return fromService(appUuid, flags);
+  if (flags.publicKey === undefined) return appUuid === undefined ? undefined : fromService(appUuid, flags);
   const pem = (await readInput(flags.publicKey, '--public-key')).toString();
   try {
     return readPublicKey(pem);
@@ -32,9 +36,8 @@ export async function publicKeyOf(appUuid: string | undefined, flags: PublicKeyF
   }
 }
 
-async function fromService(appUuid: string | undefined, flags: CommonFlags): Promise<KeyObject> {
+async function fromService(appUuid: string, flags: CommonFlags): Promise<KeyObject> {
   const configuration = await readConfiguration(flags, ['appUuid', 'privateKey', 'mauthUrl']);
-  if (appUuid === undefined) throw wrongUsage('The request names no app, so there is no key to ask for.');
   const { SecurityTokenClient } = await import('../service/security-token-client.js');
   const { resolveSettings } = await import('../config/settings.js');
   const client = new SecurityTokenClient(resolveSettings(configuration), signerFor(configuration));

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import { type AddressInfo, type Socket } from 'node:net';
@@ -37,31 +37,8 @@ export class RecordingServer {
   constructor(private readonly isTls = false) {
     const server = isTls ? createTlsServer(LOOPBACK_CERTIFICATE) : createServer();
     server.on('connection', (socket: Socket) => this.#sockets.add(socket));
-    server.on('request', async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const { method = '', url = '', headers } = request;
-      this.requests.push({
-        method,
-        url,
-        headers: headers as Recorded['headers'],
-        body: Buffer.concat(chunks),
-      });
-      const { status = 200, headers: own = {}, body = '{"ok":true}', as, signedBody, hangs } = this.answering;
-      if (hangs) return;
-      const signature = as
-        ? await new MAuthSigner({
-            appUuid: as.appUuid,
-            privateKey: as.privateKey,
-            signVersions: 'v1,v2',
-          }).signResponse({
-            status,
-            body: method === 'HEAD' || status === 204 || status === 304 ? '' : (signedBody ?? body),
-          })
-        : {};
-      response.writeHead(status, { ...own, ...signature }).end(body);
-    });
-    this.#server = server as Server;
+    server.on('request', (request, response) => void this.#answer(request, response));
+    this.#server = server;
   }
 
   async start(): Promise<this> {
@@ -81,5 +58,30 @@ export class RecordingServer {
   async stop(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { method = '', url = '', headers } = request;
+    this.requests.push({
+      method,
+      url,
+      headers: headers as Recorded['headers'],
+      body: Buffer.concat(chunks),
+    });
+    const { status = 200, headers: own = {}, body = '{"ok":true}', as, signedBody, hangs } = this.answering;
+    if (hangs) return;
+    const signature = as
+      ? await new MAuthSigner({
+          appUuid: as.appUuid,
+          privateKey: as.privateKey,
+          signVersions: 'v1,v2',
+        }).signResponse({
+          status,
+          body: method === 'HEAD' || status === 204 || status === 304 ? '' : (signedBody ?? body),
+        })
+      : {};
+    response.writeHead(status, { ...own, ...signature }).end(body);
   }
 }

@@ -42,6 +42,7 @@ async function signedVersions({ method, url, headers, body }: Recorded): Promise
     appUuid: other.appUuid,
     findPublicKey: () => own.publicKeyPem,
     logAttempts: false,
+    logger: { log: () => undefined, warn: () => undefined, error: () => undefined },
   });
   const of = (pattern: RegExp) =>
     Object.fromEntries(Object.entries(headers).filter(([name]) => pattern.test(name)));

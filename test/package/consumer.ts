@@ -80,6 +80,11 @@ export class Consumer {
     run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...packages], { cwd: this.folder });
   }
 
+  /** Runs a line of a shell. */
+  shell(line: string): string {
+    return run('sh', ['-c', line], { cwd: this.folder });
+  }
+
   node(...args: string[]): string {
     return run(process.execPath, args, { cwd: this.folder });
   }

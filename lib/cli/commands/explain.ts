@@ -2,7 +2,7 @@ import { explainRequest } from '../../explain/explain-request.js';
 import { type Explanation } from '../../explain/explanation.js';
 import { presentedBy, secondsFrom } from '../captured/presented.js';
 import { readCaptured, type CapturedFlags } from '../captured/read-captured.js';
-import { EXIT } from '../exit-codes.js';
+import { EXIT, wrongUsage } from '../exit-codes.js';
 import { readInput } from '../outgoing-request.js';
 import { publicKeyOf, type PublicKeyFlags } from '../public-key.js';
 import { type Terminal } from '../terminal.js';
@@ -24,6 +24,8 @@ export async function explain(
   const now = secondsFrom(flags.now);
   const expected = flags.expected === undefined ? undefined : await readInput(flags.expected, '--expected');
   const publicKey = await publicKeyOf(presentedBy(request.headers).appUuid, flags);
+  if (!publicKey)
+    throw wrongUsage('The request names no app, so there is no key to ask for: set --public-key.');
   const explanation = explainRequest(
     {
       ...request,

@@ -29,8 +29,9 @@ export async function keygen(flags: KeygenFlags, terminal: Terminal): Promise<nu
   });
   const name = appUuid.toLowerCase();
   const privateFile = join(resolve(out), `${name}.key.pem`);
-  write(out, privateFile, privateKey, 0o600);
+  // The public key first, so that no private key is left behind where one of the two cannot be written.
   write(out, join(resolve(out), `${name}.pub.pem`), publicKey, 0o644);
+  write(out, privateFile, privateKey, 0o600);
   terminal.print(`APP_UUID=${name}`);
   terminal.print(`MAUTH_PRIVATE_KEY_FILE=${privateFile}`);
   terminal.note(`Register ${name}.pub.pem with the MAuth service, and keep ${name}.key.pem to yourself.`);

@@ -17,11 +17,11 @@ export async function verify(
   terminal: Terminal,
 ): Promise<number> {
   const request = await readCaptured(file, flags);
-  const { appUuid = '', time } = presentedBy(request.headers);
+  const { appUuid, time } = presentedBy(request.headers);
   const now = secondsFrom(flags.now) ?? time;
-  const publicKey = appUuid ? await publicKeyOf(appUuid, flags) : undefined;
+  const publicKey = await publicKeyOf(appUuid, flags);
   const authenticator = new MAuthAuthenticator({
-    appUuid: appUuid || NOBODY,
+    appUuid: appUuid ?? NOBODY,
     findPublicKey: () => publicKey,
     logAttempts: false,
     logger: { log: () => undefined, warn: () => undefined, error: () => undefined },
@@ -30,9 +30,7 @@ export async function verify(
   const result = await authenticator.authenticateRequest(request);
   const code = result.authentic ? undefined : result.code;
   if (flags.json) {
-    terminal.print(
-      JSON.stringify({ authentic: result.authentic, appUuid: appUuid || undefined, code, signedAt: time }),
-    );
+    terminal.print(JSON.stringify({ authentic: result.authentic, appUuid, code, signedAt: time }));
   } else if (result.authentic) {
     terminal.print(
       `authentic: signed by ${result.appUuid}, V${result.protocolVersion}, ${dateOf(time)}`,

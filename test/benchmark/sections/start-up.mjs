@@ -1,4 +1,6 @@
-/** How much longer an application takes to start with the package. */
+/** How much longer an application takes to start with the package, and how fast the command line starts. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { interleave } from '../harness.mjs';
 import { caller, privatePem } from '../parties.mjs';
 import { Child } from '../processes/child.mjs';
@@ -24,6 +26,7 @@ export default async function startUp({ isQuick }) {
       without: measured.without.starting.median,
     });
   }
+  const commands = await measureCommands(isQuick ? 1 : 15);
   return {
     tables: [
       {
@@ -37,6 +40,38 @@ export default async function startUp({ isQuick }) {
         },
         rows,
       },
+      {
+        title: 'A command from its start to its end',
+        columns: { command: '', milliseconds: 'ms', ratio: '× `node -e 0`' },
+        rows: commands,
+      },
     ],
   };
+}
+
+const MAUTH = fileURLToPath(new URL('../../../dist/cjs/cli/mauth.js', import.meta.url));
+const COMMANDS = {
+  'node -e 0': ['-e', '0'],
+  'mauth --version': [MAUTH, '--version'],
+  'mauth sign': [MAUTH, 'sign', 'GET', 'https://api.example.com/studies'],
+};
+
+async function measureCommands(rounds) {
+  const env = { ...process.env, APP_UUID: caller.appUuid, PRIVATE_KEY: privatePem() };
+  const runs = Object.entries(COMMANDS).map(([command, args]) => [
+    command,
+    async () => {
+      const started = performance.now();
+      const { status, stderr } = spawnSync(process.execPath, args, { env });
+      if (status !== 0) throw new Error(`${command} ended with ${status}: ${stderr}`);
+      return { milliseconds: performance.now() - started };
+    },
+  ]);
+  const measured = await interleave(Object.fromEntries(runs), rounds);
+  const floor = measured['node -e 0'].milliseconds.median;
+  return Object.entries(measured).map(([command, { milliseconds }]) => ({
+    command: `\`${command}\``,
+    milliseconds: milliseconds.median,
+    ratio: milliseconds.median / floor,
+  }));
 }
