@@ -41,6 +41,8 @@ module.exports = {
     '^nestjs-mauth/core$': '<rootDir>/lib/core.ts',
     '^nestjs-mauth/explain$': '<rootDir>/lib/explain/index.ts',
     '^nestjs-mauth/testing$': '<rootDir>/lib/testing/index.ts',
+    '^nestjs-mauth/terminus$': '<rootDir>/lib/terminus/index.ts',
+    '^nestjs-mauth/swagger$': '<rootDir>/lib/swagger/index.ts',
   },
   collectCoverageFrom: ['lib/**/*.ts'],
   coverageProvider: 'v8',

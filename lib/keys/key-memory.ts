@@ -116,6 +116,12 @@ export class KeyMemory {
     return this.#verified.size + this.#unverified.size;
   }
 
+  /** The keys, with the UUIDs of their apps. */
+  *entries(): Generator<[appUuid: string, record: KeyRecord]> {
+    yield* this.#verified.entries();
+    yield* this.#unverified.entries();
+  }
+
   has(appUuid: string): boolean {
     return this.isVerified(appUuid) || this.#unverified.has(appUuid);
   }

@@ -2,7 +2,7 @@ import { type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
 import { type LookupKind } from '../service/priority-bulkhead.js';
 import { BoundedService, NotAskedError } from '../service/bounded-service.js';
-import { moment } from '../service/cooldown.js';
+import { moment, type Moment } from '../service/cooldown.js';
 import { type KeyLookupFailureCode, type PublicKeySource } from '../service/public-key-source.js';
 import { type MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { ownProperty } from '../protocol/own-properties.js';
@@ -29,6 +29,18 @@ export interface MAuthKeyCacheStats {
   readonly pending: number;
 }
 
+/** What the keys in memory are good for now. */
+export interface KeyCondition {
+  /** How many may serve, also past their lifetime. */
+  readonly usable: number;
+  /** How many of these are past their lifetime. */
+  readonly stale: number;
+  /** Whether a request would be answered with one of the latter, because the source was seen to fail. */
+  readonly isServingStale: boolean;
+  /** When the source last answered. */
+  readonly answeredAt: Moment | undefined;
+}
+
 /**
  * Public keys in memory, in front of the MAuth service or `findPublicKey`. It asks for each app once at a time, asks
  * again before a key expires, serves on while the service is down, and leaves a failing service alone.
@@ -48,6 +60,7 @@ export class MAuthKeyCache {
   /** Apps that the options name: no caller made them up. */
   readonly #named: ReadonlySet<string>;
   readonly #counts = { hits: 0, misses: 0, stale: 0, negativeHits: 0, fetches: 0, failures: 0 };
+  #answeredAt: Moment | undefined;
 
   /** @internal */
   constructor(settings: MAuthSettings, source: PublicKeySource) {
@@ -122,6 +135,20 @@ export class MAuthKeyCache {
 
   stats(): MAuthKeyCacheStats {
     return { ...this.#counts, size: this.#memory.size, pending: this.#lookups.size };
+  }
+
+  /** @internal for health checks, which look at all keys */
+  condition(): KeyCondition {
+    let [usable, stale, isServingStale] = [0, 0, false];
+    for (const [appUuid, record] of this.#memory.entries()) {
+      const state = this.#memory.stateOf(record);
+      if (state === 'expired') continue;
+      usable++;
+      if (state !== 'stale') continue;
+      stale++;
+      isServingStale ||= this.#isKnownToFail(appUuid, record);
+    }
+    return { usable, stale, isServingStale, answeredAt: this.#answeredAt };
   }
 
   /** Fetches the keys of the apps in `keys.warmUp`. Never rejects: what fails now is fetched when it is needed. */
@@ -258,6 +285,7 @@ export class MAuthKeyCache {
     this.#counts.fetches++;
     try {
       const found = await this.#source.fetch(appUuid, withinMs);
+      this.#answeredAt = moment(this.#settings.now);
       if (!found) return undefined;
       return { key: found.key, fetchedAt, lifetime: lifetimeOf(ownProperty(found, 'maxAgeSeconds')) };
     } catch (error) {

@@ -1,7 +1,10 @@
 import { MAuthConfigurationError } from '../config/errors.js';
 
-/** What the front door for Nest needs. Each is named as text, so that bundlers find it. */
-const PACKAGES: Readonly<Record<string, () => void>> = {
+/** Packages by name, each with what loads it. There it is named as text, so that bundlers find it. */
+export type LoadedPackages = Readonly<Record<string, () => void>>;
+
+/** What the front door for Nest needs. */
+const PACKAGES: LoadedPackages = {
   /* eslint-disable @typescript-eslint/no-require-imports */
   '@nestjs/common': () => void require('@nestjs/common'),
   '@nestjs/core': () => void require('@nestjs/core'),
@@ -11,21 +14,25 @@ const PACKAGES: Readonly<Record<string, () => void>> = {
 };
 
 /**
- * Says what to install where Nest is missing; to be imported before anything that imports Nest. Only in CommonJS: ES
+ * Says what to install where a package is missing; to be called before anything imports it. Only in CommonJS: ES
  * modules are not run at all before all that they import has been found, and there Node itself names what is missing.
+ *
+ * @param entry what needs them, such as `nestjs-mauth/terminus`
+ * @param otherwise a sentence about what there is without them
+ * @throws MAuthConfigurationError
  */
-function checkPackages(): void {
-  const missing = Object.keys(PACKAGES).filter(isMissing);
+export function requirePackages(entry: string, packages: LoadedPackages, otherwise = ''): void {
+  const missing = Object.keys(packages).filter((name) => isMissing(name, packages));
   if (missing.length === 0) return;
   throw new MAuthConfigurationError(
-    `nestjs-mauth needs ${missing.join(', ')}, and cannot find ${missing.length > 1 ? 'them' : 'it'}: ` +
-      `npm install ${missing.join(' ')}. Without Nest import 'nestjs-mauth/core', which needs none of them.`,
+    `${entry} needs ${missing.join(', ')}, and cannot find ${missing.length > 1 ? 'them' : 'it'}: ` +
+      `npm install ${missing.join(' ')}.${otherwise && ` ${otherwise}`}`,
   );
 }
 
-function isMissing(name: string): boolean {
+function isMissing(name: string, packages: LoadedPackages): boolean {
   try {
-    PACKAGES[name]?.();
+    packages[name]?.();
     return false;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -34,4 +41,10 @@ function isMissing(name: string): boolean {
   }
 }
 
-if (typeof require === 'function') checkPackages();
+if (typeof require === 'function') {
+  requirePackages(
+    'nestjs-mauth',
+    PACKAGES,
+    "Without Nest import 'nestjs-mauth/core', which needs none of them.",
+  );
+}

@@ -53,20 +53,29 @@ export class SecurityTokenClient implements PublicKeySource {
    * @throws MAuthUnableToAuthenticateError `service_unavailable`, `own_app_refused`, `service_answer_malformed`,
    * `unusable_public_key`
    */
-  async fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
+  fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
+    return this.#ask(appUuid, withinMs);
+  }
+
+  /** As `fetch`, in a single attempt: for a probe, which asks again in any case. */
+  fetchOnce(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
+    return this.#ask(appUuid, withinMs, 'once');
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async #ask(appUuid: string, withinMs?: number, attempts?: 'once'): Promise<FoundPublicKey | undefined> {
     if (!isAppUuid(appUuid)) return undefined; // Nothing else ever becomes part of a URL.
     const path = `security_tokens/${appUuid}.json`;
     const { status, headers, text } = await this.#connection.ask(
-      { method: 'GET', path, wants: 'text' },
+      { method: 'GET', path, wants: 'text', attempts },
       withinMs,
     );
     if (status === 404 || status === 412) return undefined;
     if (status !== 200) throw malformed(`has status ${status}, which says nothing about the app`);
     return { key: usableKey(publicKeyText(text, appUuid)), maxAgeSeconds: freshnessSeconds(headers) };
-  }
-
-  close(): void {
-    this.#connection.close();
   }
 }
 

@@ -76,6 +76,8 @@ export interface ServiceQuestion {
   readonly body?: QuestionBody;
   /** Whether the text of a 200 matters; `status`: the status says all. */
   readonly wants: 'text' | 'status';
+  /** `once`: it is not repeated where the service fails. Default: up to twice more. */
+  readonly attempts?: 'once' | undefined;
 }
 
 /** JSON, written piece by piece, and once more for each attempt. */
@@ -153,7 +155,7 @@ export class MAuthServiceConnection {
     try {
       const answer: unknown = await within(
         deadlineMs,
-        (signal) => this.#repeat.execute(() => this.#attempt(question, signal), signal),
+        (signal) => this.#attempts(question, signal),
         this.#closing.signal,
       );
       // Where a prototype is polluted, a policy may take a failure for a success.
@@ -169,6 +171,11 @@ export class MAuthServiceConnection {
   close(): void {
     this.#closing.abort(unavailable('is not asked any more: the application shuts down'));
     this.#ownAgent?.destroy();
+  }
+
+  #attempts(question: ServiceQuestion, signal: AbortSignal): Promise<ServiceAnswer> {
+    if (ownProperty(question, 'attempts') === 'once') return this.#attempt(question, signal);
+    return this.#repeat.execute(() => this.#attempt(question, signal), signal);
   }
 
   async #attempt(question: ServiceQuestion, signal: AbortSignal): Promise<ServiceAnswer> {

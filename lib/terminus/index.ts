@@ -1,0 +1,2 @@
+import './packages.js';
+export { MAuthHealthIndicator, type MAuthHealth, type MAuthHealthOptions } from './mauth-health-indicator.js';
