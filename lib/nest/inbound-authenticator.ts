@@ -123,6 +123,11 @@ export class InboundAuthenticator {
     return this.#routes;
   }
 
+  /** Whether the option `exempt` names the path, and there is a gate that it passes. */
+  isExemptPath(path: string): boolean {
+    return this.#standsInFront && this.#exempt.has(path);
+  }
+
   /**
    * Opens the gate, if there is one, for handlers with `@Public()` and `@OptionalMAuth()`; to be called when their
    * routes are registered.

@@ -5,7 +5,6 @@ import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type ResponseSigning } from '../http/response-signing.js';
 import {
-  isGuarded,
   isSignResponse,
   type AnyClass,
   type HandlerPlace,
@@ -14,6 +13,7 @@ import {
 } from './access-policy.js';
 import { isMAuthGuard, isMAuthGuardSubclass, type ApplicationGuard } from './application-guard.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
+import { classOf, isGuardedLocally, localGuards } from './local-guards.js';
 import { MAuthGuard } from './mauth.guard.js';
 import { isClass, type NestCore } from './nest-core.js';
 import { RouteMap } from './route-map.js';
@@ -25,10 +25,9 @@ import {
   MAUTH_SETTINGS,
 } from './tokens.js';
 
-// What @nestjs/websockets and @UseGuards() write. Their packages are not asked: most applications have no gateways.
+// What @nestjs/websockets writes. The package is not asked: most applications have no gateways.
 const IS_GATEWAY = 'websockets:is_gateway';
 const IS_MESSAGE_HANDLER = 'websockets:message_mapping';
-const GUARDS = '__guards__';
 
 /**
  * Refuses to start an application that would be less protected than its code says. It depends on nothing that comes
@@ -208,24 +207,6 @@ function runsGlobalGuardsForGateways(): boolean {
 
 function isGatewayHandler({ controller, handler }: HandlerPlace): boolean {
   return Reflect.hasMetadata(IS_GATEWAY, controller) && Reflect.hasMetadata(IS_MESSAGE_HANDLER, handler);
-}
-
-function isGuardedLocally(place: HandlerPlace): boolean {
-  const isOurs = (guard: unknown) =>
-    guard === MAuthGuard || (typeof guard === 'function' && guard.prototype instanceof MAuthGuard);
-  return isGuarded(place) || localGuards(place).some(isOurs);
-}
-
-/** The classes that `@UseGuards()` names at a handler and at its class. */
-function localGuards({ controller, handler }: HandlerPlace): unknown[] {
-  const written = [controller, handler].flatMap(
-    (target) => (Reflect.getMetadata(GUARDS, target) ?? []) as unknown[],
-  );
-  return written.map((guard) => (typeof guard === 'object' ? classOf(guard) : guard));
-}
-
-function classOf(instance: unknown): unknown {
-  return (instance as object | null | undefined)?.constructor;
 }
 
 function ineffective(name: string, how: string): MAuthConfigurationError {
