@@ -95,6 +95,8 @@ module.exports = {
     ),
     // `mauth serve` runs it; the file itself knows nothing of Nest.
     closed(everyFile('cli'), FOR_NEST, [NO_NEST], ['!**/testing/fake-mauth-service.js']),
+    // The one command that starts an application.
+    closed(['lib/cli/commands/routes.ts'], ['testing', 'terminus', 'swagger'], []),
     closed(['lib/core.ts'], ['nest', 'outbound/axios', ...SUBPATHS]),
     {
       files: ['lib/index.ts'],

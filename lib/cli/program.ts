@@ -135,6 +135,18 @@ Exit codes: 0 done, 2 usage, 3 configuration, 4 and 5 HTTP status, 6 unreachable
     async (terminal, _words, flags) => (await import('./commands/doctor.js')).doctor(flags, terminal),
   ).option('--timeout <seconds>', 'for the answer of the service', '10');
 
+  add(
+    'routes <module>',
+    'List the routes of a Nest application, and who may call them.',
+    ['routes dist/app.module.js', 'routes dist/app.module.js --check mauth-routes.txt'],
+    async (terminal, [module], flags) =>
+      (await import('./commands/routes.js')).routes(module, flags, terminal),
+  )
+    .option('--check <file>', 'print what differs from a list that was written, exit with 7')
+    .option('--write <file>', 'write the list')
+    .option('--prefix <path>', 'the global prefix, where main.ts sets one')
+    .option('--json', 'print JSON');
+
   return program;
 }
 

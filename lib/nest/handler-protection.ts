@@ -36,3 +36,10 @@ export function handlerProtection(
 function isRestricted({ apps }: AccessPolicy): boolean {
   return apps !== undefined;
 }
+
+/** What callers had better be ready for where it cannot be told which of the handlers they reach. */
+export function strictest(protections: readonly HandlerProtection[]): HandlerProtection {
+  const ranks = ['required', 'optional', 'open'] as const;
+  const access = ranks.find((rank) => protections.some((one) => one.access === rank)) ?? 'open';
+  return { access, isForSomeApps: protections.some(({ isForSomeApps }) => isForSomeApps) };
+}

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { isGuarded, type HandlerPlace } from './access-policy.js';
-import { MAuthGuard } from './mauth.guard.js';
+import { isMAuthGuard } from './application-guard.js';
 
 // What @UseGuards() writes.
 const GUARDS = '__guards__';
@@ -15,9 +15,7 @@ export function localGuards({ controller, handler }: HandlerPlace): unknown[] {
 
 /** Whether a decorator brings the guard: one of ours, or `@UseGuards(MAuthGuard)`. */
 export function isGuardedLocally(place: HandlerPlace): boolean {
-  const isOurs = (guard: unknown) =>
-    guard === MAuthGuard || (typeof guard === 'function' && guard.prototype instanceof MAuthGuard);
-  return isGuarded(place) || localGuards(place).some(isOurs);
+  return isGuarded(place) || localGuards(place).some(isMAuthGuard);
 }
 
 /** The class of an object. */

@@ -2,7 +2,7 @@ import { type INestApplication } from '@nestjs/common';
 import { SwaggerModule, type OpenAPIObject, type SwaggerDocumentOptions } from '@nestjs/swagger';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type HandlerPlace } from '../nest/access-policy.js';
-import { handlerProtection, type HandlerProtection } from '../nest/handler-protection.js';
+import { handlerProtection, strictest, type HandlerProtection } from '../nest/handler-protection.js';
 import { type InboundAuthenticator } from '../nest/inbound-authenticator.js';
 import { type MAuthProtection } from '../nest/module-options.js';
 import { type NestCore } from '../nest/nest-core.js';
@@ -103,13 +103,6 @@ function markOperation(
     protection.access === 'optional' ? [signed(requirement), requirement] : [signed(requirement)],
   );
   addResponses(operation, protection);
-}
-
-/** Where it cannot be told which handler an operation is of, callers had better sign. */
-function strictest(protections: readonly HandlerProtection[]): HandlerProtection {
-  const ranks = ['required', 'optional', 'open'] as const;
-  const access = ranks.find((rank) => protections.some((one) => one.access === rank)) ?? 'open';
-  return { access, isForSomeApps: protections.some(({ isForSomeApps }) => isForSomeApps) };
 }
 
 function addResponses(operation: Operation, { isForSomeApps }: HandlerProtection): void {

@@ -4,15 +4,16 @@ import { CommandLine, mauthWords } from '../support/command-line.js';
 import { freePort } from '../support/free-port.js';
 
 const PAGE = readFileSync(join(__dirname, '../../docs/command-line.md'), 'utf8');
-const BLOCK = /(<!-- runs until it is interrupted -->\n\n)?```(sh|text)\n([^]*?)```/g;
+const BLOCK = /(<!-- (?:runs until it is interrupted|fragment) -->\n\n)?```(sh|text)\n([^]*?)```/g;
 
 /** The page as one script: what it starts beside is started beside, and each block of text is looked for behind it. */
 function scriptOf(page: string): { script: string; expected: string[] } {
   const expected: string[] = [];
   const lines: string[] = [];
-  for (const [, isBeside, kind, content] of page.matchAll(BLOCK)) {
+  for (const [, note = '', kind, content] of page.matchAll(BLOCK)) {
+    if (note.includes('fragment')) continue;
     if (kind === 'text') expected.push(...content.trimEnd().split('\n'));
-    else if (isBeside) lines.push(`${content.trim()} & beside=$!`, 'sleep 1');
+    else if (note) lines.push(`${content.trim()} & beside=$!`, 'sleep 1');
     else lines.push(content.trim());
   }
   return { script: ['set -e', ...lines, 'kill $beside'].join('\n'), expected };

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -37,6 +37,12 @@ export class CommandLine {
     mkdirSync(dirname(target), { recursive: true });
     writeFileSync(target, content);
     return target;
+  }
+
+  /** Packages of another folder, as if they were installed here. */
+  link(path: string, target: string): void {
+    rmSync(join(this.folder, path), { force: true });
+    symlinkSync(target, join(this.folder, path));
   }
 
   /** Runs `mauth` to its end. */
