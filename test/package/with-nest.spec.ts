@@ -56,6 +56,17 @@ for (const protect of ['decorated', 'routes'])
 console.log(JSON.stringify(outcomes));
 `;
 
+/** A root module, with decorators as a compiler writes them. */
+const ROOT_MODULE = `
+class StudiesController { list() {} }
+Controller('studies')(StudiesController);
+Get()(StudiesController.prototype, 'list', Object.getOwnPropertyDescriptor(StudiesController.prototype, 'list'));
+RequiresMAuth()(StudiesController);
+class AppModule {}
+const options = { appUuid: '5ff4257e-9c16-11e0-b048-0026bbfffe5e', findPublicKey: () => undefined };
+Module({ imports: [MAuthModule.forRoot(options)], controllers: [StudiesController] })(AppModule);
+`;
+
 describe.each(NEST)('with Nest %s', (_version, packages) => {
   const consumer = new Consumer();
   beforeAll(() => {
@@ -63,6 +74,30 @@ describe.each(NEST)('with Nest %s', (_version, packages) => {
     for (const file of ['app.ts', 'types.ts']) consumer.copy(`test/package/consumer-app/${file}`, file);
   });
   afterAll(() => consumer.remove());
+
+  it.each([
+    [
+      'CommonJS',
+      'app.module.cjs',
+      `require('reflect-metadata');
+       const { Controller, Get, Module } = require('@nestjs/common');
+       const { MAuthModule, RequiresMAuth } = require('nestjs-mauth');
+       ${ROOT_MODULE} exports.AppModule = AppModule;`,
+    ],
+    [
+      'ES modules',
+      'app.module.mjs',
+      `import 'reflect-metadata';
+       import { Controller, Get, Module } from '@nestjs/common';
+       import { MAuthModule, RequiresMAuth } from 'nestjs-mauth';
+       ${ROOT_MODULE} export default AppModule;`,
+    ],
+  ])('the command line lists the routes of an application of %s', (_format, file, text) => {
+    consumer.write(file, text);
+    expect(consumer.shell(`npx --no-install mauth routes ${file}`)).toBe(
+      'GET  /studies  required  StudiesController.list\n',
+    );
+  });
 
   it.each([
     ['as CommonJS', { module: 'nodenext', moduleResolution: 'nodenext' }, 'commonjs'],
