@@ -136,6 +136,23 @@ Exit codes: 0 done, 2 usage, 3 configuration, 4 and 5 HTTP status, 6 unreachable
   ).option('--timeout <seconds>', 'for the answer of the service', '10');
 
   add(
+    'proxy [target]',
+    'Sign what other programs send through a local address.',
+    ['proxy https://api.example.com', 'proxy --browser https://api.example.com --record session.har'],
+    async (terminal, [target], flags) => (await import('./commands/proxy.js')).proxy(target, flags, terminal),
+  )
+    .option('-p, --port <number>', 'on 127.0.0.1', '9292')
+    .option('--browser <origins...>', 'proxy of a browser: sign requests to these origins')
+    .addOption(new Option('--browser_proxy, --browser-proxy <origins...>').hideHelp())
+    .addOption(repeatable('-H, --header <line>', 'set on each request that is signed; may come again'))
+    .option('--authenticate', 'authenticate answers, up to 10 MiB', true)
+    .option('--no-authenticate', 'pass on any answer, as it comes')
+    .addOption(repeatable('--allow-origin <origin>', 'pages that may have requests signed; may come again'))
+    .option('--max-body <size>', 'longest body of a request', '64MiB')
+    .option('--record <file>', 'write a HAR file, without signatures')
+    .option('--no-ssl-verify', 'take any certificate (for a try)');
+
+  add(
     'routes <module>',
     'List the routes of a Nest application, and who may call them.',
     ['routes dist/app.module.js', 'routes dist/app.module.js --check mauth-routes.txt'],

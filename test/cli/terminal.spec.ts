@@ -6,7 +6,7 @@ import { FakeMAuthService } from '../../lib/testing/fake-mauth-service.js';
 
 const own = createTestApp();
 const line = new CommandLine();
-const COMMANDS = ['request', 'sign', 'verify', 'explain', 'keygen', 'serve', 'doctor', 'routes'];
+const COMMANDS = ['request', 'sign', 'verify', 'explain', 'keygen', 'serve', 'doctor', 'proxy', 'routes'];
 let service: FakeMAuthService;
 let doctor: string[];
 
