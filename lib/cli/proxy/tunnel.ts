@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { type Duplex } from 'node:stream';
 import { portOf } from './destination.js';
 
@@ -14,8 +14,8 @@ export class Tunnels {
   /** Resolves with the status that the client got. */
   open(client: Duplex, to: URL, head: Buffer): Promise<200 | 502 | 504> {
     const target = connect(portOf(to), to.hostname.replace(/^\[(.*)\]$/, '$1'));
-    this.#keep(client, target);
-    this.#keep(target, client);
+    this.#keep(client);
+    this.#keep(target);
     return new Promise((resolve) => {
       let isOpen = false;
       const fail = (status: 502 | 504) => {
@@ -42,9 +42,9 @@ export class Tunnels {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #keep(socket: Duplex | Socket, other: Duplex): void {
+  #keep(socket: Duplex): void {
     this.#sockets.add(socket);
-    socket.on('error', () => other.destroy());
+    socket.on('error', () => undefined);
     socket.on('close', () => this.#sockets.delete(socket));
   }
 }
