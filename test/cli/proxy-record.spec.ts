@@ -28,7 +28,7 @@ describe('The record of the proxy', () => {
     ['nothing', Buffer.alloc(0), {}, { text: '' }],
   ])('has %s as it came', async (_, body, headers, content) => {
     for (const authenticator of [authenticatorOfTests(), undefined]) {
-      target.answer = (request, response) =>
+      target.answer = (_request, response) =>
         target.signed(response, 201, body, { 'Content-Type': 'x/y', 'Set-Cookie': 'secret', ...headers });
       const { proxy, port, lines } = await startProxy({
         target: `${target.url}/v1`,

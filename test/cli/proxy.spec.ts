@@ -40,7 +40,7 @@ const QUERIES = ['', '?', '?a=1&b=%20', '?q=%2F&q=/', '?a=b=c&', '?x=%E2%82%AC+'
 
 function mixture(count: number): Sent[] {
   const next = random(20_261_127);
-  const one = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)] as T;
+  const one = <T>(values: readonly T[]): T => values[Math.floor(next() * values.length)];
   return Array.from({ length: count }, (_, at) => {
     const method = one(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
     const query = one(QUERIES);
@@ -77,8 +77,8 @@ function send(
       headers: framing,
       agent: false,
     });
-    request.on('error', reject).on('response', async (answer) => {
-      resolve({ status: answer.statusCode ?? 0, body: await buffer(answer) });
+    request.on('error', reject).on('response', (answer) => {
+      buffer(answer).then((bytes) => resolve({ status: answer.statusCode ?? 0, body: bytes }), reject);
     });
     const half = Math.floor(body.length / 2);
     if (half > 0) request.write(body.subarray(0, half));

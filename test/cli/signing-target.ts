@@ -39,14 +39,7 @@ export class SigningTarget {
   readonly arrived: Arrived[] = [];
   answer: Answerer = (_, response) => this.signed(response, 200, Buffer.from('well'));
   readonly #authenticator = authenticatorOfTests();
-  readonly #server = createServer(async (request, response) => {
-    const body = await buffer(request);
-    const { method = '', url = '', rawHeaders, headers } = request;
-    const { authentic } = await this.#authenticator.authenticateRequest({ method, url, headers, body });
-    const arrived = { method, url, rawHeaders, body, isAuthentic: authentic };
-    this.arrived.push(arrived);
-    await this.answer(request, response, arrived);
-  });
+  readonly #server = createServer((request, response) => void this.#receive(request, response));
   port = 0;
 
   get url(): string {
@@ -71,6 +64,15 @@ export class SigningTarget {
     const isEmpty = response.req.method === 'HEAD' || status === 204 || status === 304;
     const signature = await targetApp.signer.signResponse({ status, body: isEmpty ? null : body });
     response.writeHead(status, { ...signature, ...headers }).end(body);
+  }
+
+  async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await buffer(request);
+    const { method = '', url = '', rawHeaders, headers } = request;
+    const { authentic } = await this.#authenticator.authenticateRequest({ method, url, headers, body });
+    const arrived = { method, url, rawHeaders, body, isAuthentic: authentic };
+    this.arrived.push(arrived);
+    await this.answer(request, response, arrived);
   }
 }
 
