@@ -27,7 +27,7 @@ export interface MAuthHealth {
   lastSuccessAgeSeconds: number | null;
   /** Whether requests are checked with keys past their lifetime, because no newer ones can be had. */
   servingStale: boolean;
-  /** How many public keys are in memory and may serve. */
+  /** How many public keys are in memory and may serve; 0 in remote mode, where the MAuth service itself decides. */
   cachedKeys: number;
 }
 
@@ -78,6 +78,7 @@ const NO_KEYS: KeyCondition = { usable: 0, stale: 0, isServingStale: false, answ
 export class MAuthHealthIndicator implements OnApplicationShutdown {
   readonly #indicators: HealthIndicatorService;
   readonly #settings: MAuthSettings;
+  /** Undefined where cached keys decide about no requests: in remote mode, and where none are authenticated. */
   readonly #keys: MAuthKeyCache | undefined;
   readonly #probe: ServiceProbe;
 
@@ -90,8 +91,8 @@ export class MAuthHealthIndicator implements OnApplicationShutdown {
   ) {
     this.#indicators = indicators;
     this.#settings = settings;
-    this.#keys = keys;
-    this.#probe = probeOf(this.#settings, signer);
+    this.#keys = settings.mode === 'remote' ? undefined : keys;
+    this.#probe = probeOf(settings, signer);
   }
 
   /**
