@@ -112,10 +112,9 @@ export class MAuthHealthIndicator implements OnApplicationShutdown {
     const probed = await this.#probe.ask(deadlineOf(options));
     const keys = this.#keys?.condition() ?? NO_KEYS;
     const health = this.#healthOf(probed, keys);
-    const session = this.#indicators.check(key);
+    const session: Session<Key> = this.#indicators.check(key);
     if (isDown(health)) return session.down({ ...health });
-    // Terminus 11 does not know it.
-    if (health.servingStale && 'degraded' in session) return session.degraded({ ...health });
+    if (health.servingStale && session.degraded) return session.degraded({ ...health });
     return session.up({ ...health });
   }
 
@@ -135,6 +134,18 @@ export class MAuthHealthIndicator implements OnApplicationShutdown {
       cachedKeys: keys.usable,
     };
   }
+}
+
+type Report<Key extends string> = (
+  health: Record<string, unknown>,
+) => HealthIndicatorResult<Key, HealthIndicatorStatus, MAuthHealth>;
+
+/** What terminus gives to report with. */
+interface Session<Key extends string> {
+  readonly up: Report<Key>;
+  readonly down: Report<Key>;
+  /** From terminus 12.1 on. */
+  readonly degraded?: Report<Key>;
 }
 
 function isDown({ ownKey, service, cachedKeys }: MAuthHealth): boolean {
