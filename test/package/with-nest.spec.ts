@@ -100,6 +100,19 @@ describe.each(NEST)('with Nest %s', (_version, packages) => {
   });
 
   it.each([
+    ['terminus', '@nestjs/terminus'],
+    ['swagger', '@nestjs/swagger'],
+  ])('nestjs-mauth/%s says which package is missing', (entry, missing) => {
+    consumer.write('missing.cjs', `require('nestjs-mauth/${entry}');`);
+    expect(() => consumer.node('missing.cjs')).toThrow(
+      `MAuthConfigurationError: nestjs-mauth/${entry} needs ${missing}, and cannot find it: npm install ${missing}.`,
+    );
+    // Among ES modules Node looks for all that is imported before any of it runs.
+    consumer.write('missing.mjs', `import 'nestjs-mauth/${entry}';`);
+    expect(() => consumer.node('missing.mjs')).toThrow(`Cannot find package '${missing}' imported from`);
+  });
+
+  it.each([
     ['as CommonJS', { module: 'nodenext', moduleResolution: 'nodenext' }, 'commonjs'],
     ['as ES modules', { module: 'nodenext', moduleResolution: 'nodenext' }, 'module'],
     ['for a bundler', { module: 'esnext', moduleResolution: 'bundler' }, 'module'],
