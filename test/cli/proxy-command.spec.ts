@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
 import { FakeMAuthService } from '../../lib/testing/fake-mauth-service.js';
-import { CommandLine } from '../support/command-line.js';
+import { CommandLine, itWithCurl } from '../support/command-line.js';
 import { freePort } from '../support/free-port.js';
 import { createTestApp } from '../support/test-app.js';
 import { RecordingServer } from './recording-server.js';
@@ -84,7 +84,7 @@ describe('mauth proxy', () => {
     await end();
   });
 
-  it.each([['--browser'], ['--browser_proxy'], ['--browser-proxy']])(
+  itWithCurl.each([['--browser'], ['--browser_proxy'], ['--browser-proxy']])(
     'is the proxy of a browser: %s',
     async (flag) => {
       const args = ['proxy', '-p', '0', '--no-authenticate', flag, server.url, 'https://api.example.com'];

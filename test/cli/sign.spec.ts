@@ -1,5 +1,5 @@
 import { MAuthAuthenticator } from '../../lib/authentication/mauth-authenticator.js';
-import { CommandLine } from '../support/command-line.js';
+import { CommandLine, itWithCurl } from '../support/command-line.js';
 import { createTestApp } from '../support/test-app.js';
 import { RecordingServer } from './recording-server.js';
 
@@ -43,7 +43,7 @@ describe('mauth sign', () => {
     }
   });
 
-  it('prints a line of curl that sends the very request', async () => {
+  itWithCurl('prints a line of curl that sends the very request', async () => {
     const server = await new RecordingServer().start();
     try {
       line.write('body.json', `{"it's":"$HOME"}\n`);

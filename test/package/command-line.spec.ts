@@ -26,3 +26,5 @@ import '../cli/configuration.spec.js';
 import '../cli/verify-explain.spec.js';
 import '../cli/keygen-serve-doctor.spec.js';
 import '../cli/terminal.spec.js';
+import '../cli/proxy-command.spec.js';
+import '../cli/docs.spec.js';

@@ -1,10 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 
 const ROOT = join(__dirname, '../..');
+
+/** `it`, skipped with a word where curl is not installed. */
+export const itWithCurl = spawnSync('curl', ['--version']).status === 0 ? it : skippedWithoutCurl();
+
+function skippedWithoutCurl(): typeof it.skip {
+  console.warn('curl is not installed: the tests that run it are skipped.');
+  return it.skip;
+}
 
 /** How a process ended. */
 export interface Ended {
