@@ -6,11 +6,12 @@ module.exports = {
   rootDir: __dirname,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  // One needs a packed tarball (npm run check:package), the other a process of its own (npm run test:memory); the last
+  // Two need a build and a registry (npm run check:package), one a process of its own (npm run test:memory); the last
   // ones try very many things, or wait for many: npm run test:all.
   testPathIgnorePatterns: [
     '/node_modules/',
     '/test/package/',
+    '/test/release/',
     '/test/memory/',
     ...(isAll ? [] : [EXHAUSTIVE]),
   ],

@@ -1,7 +1,7 @@
 /**
  * Runs the tests under other versions of Nest and of Node. Everything is installed in .matrix/, nothing globally.
  *
- *   npm run test:matrix                                        Nest 11 and 12 under Node 20, 22 and 24
+ *   npm run test:matrix                                        Nest 11 and 12 under Node 20, 22, 24 and 26
  *   npm run test:matrix -- --nest 11 --node 20                 one leg
  *   npm run test:matrix -- --nest 12 --node 22 --node 24 wire-body   only the specs whose path matches
  *   npm run test:matrix -- --update                            write package.json and lockfile of the leg with Nest 11
@@ -17,15 +17,15 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const WORK = join(ROOT, '.matrix');
 const COMMITTED_11 = join(ROOT, 'test/matrix/nest-11');
 /** Exact, so that a failure is ours and not a new Node's; 20 is the one that runs the project. */
-const NODE_VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0' };
+const NODE_VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.12.1' };
 /** They look at the repository and the package, which are the same under every Nest and Node. */
-const ONCE = ['/test/repository/', '/test/package/', '/test/memory/'];
+const ONCE = ['/test/repository/', '/test/package/', '/test/release/', '/test/memory/'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     nest: { type: 'string', multiple: true, default: ['11', '12'] },
-    node: { type: 'string', multiple: true, default: ['20', '22', '24'] },
+    node: { type: 'string', multiple: true, default: Object.keys(NODE_VERSIONS) },
     update: { type: 'boolean', default: false },
   },
 });
