@@ -17,6 +17,7 @@ const NEST_ROOTS = {
 const ROOMS = [
   'protocol',
   'config',
+  'events',
   'signing',
   'service',
   'keys',

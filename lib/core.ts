@@ -30,6 +30,12 @@ export {
   MAuthUnableToSignError,
 } from './config/errors.js';
 export {
+  type MAuthAuthenticatedEvent,
+  type MAuthKeyFetchedEvent,
+  type MAuthObserver,
+  type MAuthSignedEvent,
+} from './config/observer.js';
+export {
   type MAuthBodyOptions,
   type MAuthKeyOptions,
   type MAuthLogger,

@@ -51,9 +51,8 @@ export function partsFrom(settings: MAuthSettings, signer: MAuthSigner): OwnPart
  * @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed
  */
 export function createPublicKeys(settings: MAuthSettings, signer: MAuthSigner): MAuthKeyCache | undefined {
-  const { findPublicKey, mauthUrl, service } = settings;
-  if (findPublicKey)
-    return new MAuthKeyCache(settings, new ConfiguredKeySource(findPublicKey, service.deadlineMs));
+  const { findPublicKey, mauthUrl } = settings;
+  if (findPublicKey) return new MAuthKeyCache(settings, new ConfiguredKeySource(findPublicKey, settings));
   return mauthUrl ? new MAuthKeyCache(settings, new SecurityTokenClient(settings, signer)) : undefined;
 }
 

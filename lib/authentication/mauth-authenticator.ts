@@ -1,20 +1,22 @@
 import { type AuthenticationTickets } from '../service/authentication-tickets.js';
 import { type PublicKeys } from '../service/public-key-source.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
+import { MAuthEvents } from '../events/mauth-events.js';
 import { bytesOfWireText } from '../protocol/byte-string.js';
 import { forEachField, rereadable, type MAuthHeaderFields } from '../protocol/headers.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { isStatus, readRequestLine, StatusLine, type RequestLine } from '../protocol/string-to-sign.js';
 import { assembleParts, type AuthenticatorParts } from './authenticator-parts.js';
+import { ExplainedVerifier } from './explained-verifier.js';
 import { LocalVerifier } from './local-verifier.js';
+import { LogObserver } from './log-observer.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
-import { LogObserver } from './observer.js';
 import { isAmbiguous } from './path-policy.js';
-import { readSignatures } from './presented-signatures.js';
+import { readSignatures, type PresentedSignatures } from './presented-signatures.js';
 import { RemoteVerifier } from './remote-verifier.js';
 import { ReplayProtection } from './replay-protection.js';
 import { inauthentic, type MAuthResult } from './result.js';
-import { Verification, type VerificationContext } from './verification.js';
+import { Verification, type VerificationContext, type Verifier } from './verification.js';
 
 /** A request as it came off the wire. */
 export interface MAuthRequestToAuthenticate {
@@ -53,8 +55,8 @@ export interface MAuthResponseToAuthenticate {
  * if (!result.authentic) return answer(result.status);
  */
 export class MAuthAuthenticator {
-  /** @internal */
-  readonly observer: LogObserver;
+  /** @internal For what surrounds authentication. */
+  readonly events: MAuthEvents;
   /** @internal Whether requests without MAuth headers are looked at like signed ones; only where a test says so. */
   readonly looksAtUnsigned: boolean = false;
   readonly #settings: MAuthSettings;
@@ -72,9 +74,9 @@ export class MAuthAuthenticator {
     const { settings, keys, tickets } = ownProperties(
       isAssembled(options) ? options : assembleParts(options),
     );
-    this.observer = new LogObserver(settings);
+    this.events = new MAuthEvents(settings);
     this.#settings = settings;
-    this.#context = { settings, observer: this.observer };
+    this.#context = { settings, log: new LogObserver(settings), events: this.events };
     this.#keys = keys;
     this.#tickets = tickets;
     this.#replays = settings.replayProtection && new ReplayProtection(settings, settings.replayProtection);
@@ -115,8 +117,8 @@ export class MAuthAuthenticator {
     const body = ownProperty(response, 'body');
     const head = isStatus(status) ? new StatusLine(status) : undefined;
     const signatures = readSignatures(fields, head, this.#settings);
-    const verifier = new LocalVerifier(this.#keys, signatures, this.observer);
-    const verification = new Verification(this.#context, 'protocol', head, signatures, verifier);
+    const verifier = new LocalVerifier(this.#keys, signatures, this.#context.log);
+    const verification = new Verification(this.#context, 'response', head, signatures, verifier);
     return this.#authenticate(verification, fields, body);
   }
 
@@ -131,11 +133,17 @@ export class MAuthAuthenticator {
     const read = readSignatures(headers ?? {}, head, this.#settings);
     const isRefused = read.first && head && pathPolicy === 'strict' && isAmbiguous(head);
     const signatures = isRefused ? read.rejected(AMBIGUOUS) : read;
-    const verifier = this.#tickets
-      ? new RemoteVerifier(this.#tickets, head, signatures, this.observer)
-      : new LocalVerifier(this.#keys, signatures, this.observer);
+    const verifier = this.#verifier({ method, url, headers }, head, signatures);
     const replays = this.#replays?.concerns(method) ? this.#replays : undefined;
     return new Verification(this.#context, pathPolicy, head, signatures, verifier, replays);
+  }
+
+  #verifier(request: RequestHead, head: RequestLine | undefined, signatures: PresentedSignatures): Verifier {
+    const { log, settings } = this.#context;
+    if (this.#tickets) return new RemoteVerifier(this.#tickets, head, signatures, log);
+    const verifier = new LocalVerifier(this.#keys, signatures, log);
+    const isExplained = settings.explainFailures && head && signatures.first;
+    return isExplained ? new ExplainedVerifier(verifier, request, head, settings) : verifier;
   }
 
   /** Without a promise where the key is in the cache: each one that is awaited costs a turn. */
@@ -148,9 +156,18 @@ export class MAuthAuthenticator {
     if (!verification.rejected && !isBodyThere(headers, body)) return verification.refuseWithoutBody();
     const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : (body ?? undefined);
     const failure = verification.prepare(routed);
-    if (isPromise(failure)) return failure.then((late) => late ?? verification.conclude(bytes));
-    return failure ?? verification.conclude(bytes);
+    const result = isPromise(failure)
+      ? failure.then((late) => late ?? verification.conclude(bytes))
+      : (failure ?? verification.conclude(bytes));
+    return isPromise(result)
+      ? result.then((late) => reported(verification, late))
+      : reported(verification, result);
   }
+}
+
+function reported(verification: Verification, result: MAuthResult): MAuthResult {
+  if (result.authentic) verification.accepted(result);
+  return result;
 }
 
 function isAssembled(options: MAuthOptions | AuthenticatorParts): options is AuthenticatorParts {

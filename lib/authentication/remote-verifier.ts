@@ -2,20 +2,22 @@ import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { textOfBytes } from '../protocol/byte-string.js';
 import { type RequestLine } from '../protocol/string-to-sign.js';
 import { type AuthenticationTicket, type AuthenticationTickets } from '../service/authentication-tickets.js';
-import { type LogObserver } from './observer.js';
+import { type LogObserver } from './log-observer.js';
 import { type PresentedSignature, type PresentedSignatures } from './presented-signatures.js';
 import { inauthentic, undecided, type MAuthUndecidedCode } from './result.js';
 import { type Verdict, type Verifier } from './verification.js';
 
 /** Lets the MAuth service verify. The service wants the body itself, so it is kept until the service has answered. */
 export class RemoteVerifier implements Verifier {
+  /** The key is the service's. */
+  readonly mismatch = undefined;
   #body: Uint8Array[] = [];
 
   constructor(
     private readonly tickets: AuthenticationTickets,
     private readonly head: RequestLine | undefined,
     private readonly signatures: PresentedSignatures,
-    private readonly observer: LogObserver,
+    private readonly log: LogObserver,
   ) {}
 
   update(chunk: Uint8Array): void {
@@ -33,7 +35,7 @@ export class RemoteVerifier implements Verifier {
     try {
       for (const signature of [first, second]) {
         if (!signature) continue;
-        if (signature.version !== version) this.observer.attempted(signature.version, signature.appUuid);
+        if (signature.version !== version) this.log.attempted(signature.version, signature.appUuid);
         const ticket = ticketOf(signature, this.head as RequestLine);
         if (!ticket) return inauthentic('malformed_request');
         if (await this.tickets.isAuthentic(ticket, body)) return signature;

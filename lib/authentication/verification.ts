@@ -1,7 +1,10 @@
+import { type MAuthAuthenticatedEvent } from '../config/observer.js';
 import { type MAuthSettings } from '../config/options.js';
-import { type MessageHead } from '../protocol/string-to-sign.js';
+import { known, type MAuthEvents } from '../events/mauth-events.js';
+import { printable } from '../events/printable.js';
+import { StatusLine, type MessageHead } from '../protocol/string-to-sign.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
-import { subjectOf, type LogObserver } from './observer.js';
+import { type LogObserver } from './log-observer.js';
 import { isAmbiguousTarget } from './path-policy.js';
 import { isTimely, PresentedSignature, type PresentedSignatures } from './presented-signatures.js';
 import { type ReplayProtection } from './replay-protection.js';
@@ -15,6 +18,8 @@ export interface Verifier {
   prepare(): MaybePromise<MAuthFailure | undefined>;
   /** The signature that holds, or why none does. To be asked once, and only when it is prepared. */
   verify(body?: Uint8Array): MaybePromise<Verdict>;
+  /** Of a signature that did not match: who made it; undefined where that cannot be told. */
+  readonly mismatch: MAuthAuthenticatedEvent['detail'];
 }
 
 export type Verdict = PresentedSignature | MAuthFailure;
@@ -22,7 +27,8 @@ export type Verdict = PresentedSignature | MAuthFailure;
 /** Rules and helpers that all messages of one authenticator share. */
 export interface VerificationContext {
   readonly settings: MAuthSettings;
-  readonly observer: LogObserver;
+  readonly log: LogObserver;
+  readonly events: MAuthEvents;
 }
 
 /**
@@ -33,11 +39,14 @@ export interface VerificationContext {
 export class Verification {
   /** Set when the message is already known to be inauthentic: its body need not be looked at. */
   readonly rejected: MAuthFailure | undefined;
+  readonly #begun = performance.now();
+  /** Observers were told what was decided. */
+  #isReported = false;
 
   constructor(
     private readonly context: VerificationContext,
-    /** Whether targets that can be read in two ways are refused. */
-    private readonly pathPolicy: MAuthSettings['pathPolicy'],
+    /** Of a request, whether targets that can be read in two ways are refused. */
+    private readonly kind: MAuthSettings['pathPolicy'] | 'response',
     /** Undefined when method or target are such as cannot be signed. */
     private readonly head: MessageHead | undefined,
     readonly signatures: PresentedSignatures,
@@ -57,9 +66,9 @@ export class Verification {
    */
   prepare(routed: readonly string[] = []): MaybePromise<MAuthFailure | undefined> {
     const { version, appUuid } = this.signatures;
-    this.context.observer.attempted(version, appUuid);
+    this.context.log.attempted(version, appUuid);
     if (this.rejected) return this.refuse(this.rejected);
-    if (this.pathPolicy === 'strict' && routed.some(isAmbiguousTarget)) {
+    if (this.kind === 'strict' && routed.some(isAmbiguousTarget)) {
       return this.refuse(inauthentic('ambiguous_path'));
     }
     const failure = this.verifier.prepare();
@@ -69,7 +78,7 @@ export class Verification {
   }
 
   /**
-   * Verifies. To be called once, after `prepare` found no failure.
+   * Verifies. To be called once, after `prepare` found no failure. Whoever goes by the outcome calls `accepted` then.
    *
    * @param body the whole body, where nothing was given to `update`
    */
@@ -82,21 +91,64 @@ export class Verification {
 
   /** Instead of `prepare`, where the bytes of the body are lost: neither "authentic" nor "no body" can be said. */
   refuseWithoutBody(): MAuthFailure {
-    this.context.observer.attempted(this.signatures.version, this.signatures.appUuid);
+    this.context.log.attempted(this.signatures.version, this.signatures.appUuid);
     return this.refuse(undecided('body_unavailable'));
+  }
+
+  /** Reports that the message is authentic, and nothing else speaks against it. */
+  accepted({
+    protocolVersion,
+    appUuid,
+  }: {
+    readonly protocolVersion: 1 | 2;
+    readonly appUuid: string;
+  }): void {
+    const usedFallback = protocolVersion !== this.signatures.version;
+    const { log, events } = this.context;
+    if (!usedFallback && !events.areDecisionsObserved) return;
+    const event = this.#event({ outcome: 'authentic', appUuid, protocolVersion, usedFallback });
+    log.authenticated(event);
+    this.#report(event);
   }
 
   /** Reports a failure: of verification, or of what surrounds it. */
   refuse<F extends { readonly status: number; readonly code: string }>(failure: F): F {
-    const outcome = failure.status === 401 ? 'inauthentic' : 'undecided';
-    const { appUuid } = this.signatures;
-    this.context.observer.authenticated({
-      outcome,
-      code: failure.code,
-      subject: subjectOf(this.head),
-      appUuid,
+    const { code } = failure;
+    const { appUuid, version: protocolVersion } = this.signatures;
+    const event = this.#event({
+      outcome: failure.status === 401 ? 'inauthentic' : 'undecided',
+      code,
+      detail: code === 'signature_mismatch' ? this.verifier.mismatch : undefined,
+      appUuid: appUuid?.toLowerCase(),
+      protocolVersion,
+      usedFallback: false,
     });
+    this.#report(event);
+    this.context.log.authenticated(event);
     return failure;
+  }
+
+  /** Something has failed that never should: nothing was decided. */
+  failed(): void {
+    this.#report(this.#event({ outcome: 'undecided', code: 'service_unavailable', usedFallback: false }));
+  }
+
+  /** Milliseconds since the head of the message was read. */
+  get durationMs(): number {
+    return performance.now() - this.#begun;
+  }
+
+  #event(decision: Decision): MAuthAuthenticatedEvent {
+    const source = this.kind === 'response' ? 'response' : 'request';
+    const { durationMs } = this;
+    return known({ ...decision, source, ...subjectOf(this.head), durationMs }) as MAuthAuthenticatedEvent;
+  }
+
+  /** Once: what is decided later is about what surrounds the message. */
+  #report(event: MAuthAuthenticatedEvent): void {
+    if (this.#isReported) return;
+    this.#isReported = true;
+    this.context.events.authenticated(event);
   }
 
   #decide(verdict: Verdict): MaybePromise<MAuthResult> {
@@ -119,10 +171,22 @@ export class Verification {
   }
 
   #accept({ version, appUuid }: PresentedSignature): MAuthResult {
-    if (version !== this.signatures.version) {
-      const subject = subjectOf(this.head);
-      this.context.observer.authenticated({ outcome: 'authentic', subject, appUuid, usedFallback: true });
-    }
     return new Authentic(appUuid.toLowerCase(), version);
   }
+}
+
+/** The part of an event that a verification decides. */
+type Decision = {
+  readonly [Name in 'outcome' | 'usedFallback']: MAuthAuthenticatedEvent[Name];
+} & {
+  readonly [Name in 'code' | 'detail' | 'appUuid' | 'protocolVersion']?:
+    MAuthAuthenticatedEvent[Name] | undefined;
+};
+
+function subjectOf(
+  head: MessageHead | undefined,
+): Pick<MAuthAuthenticatedEvent, 'method' | 'path' | 'status'> {
+  if (!head) return {};
+  if (head instanceof StatusLine) return { status: head.status };
+  return { method: printable(head.method), path: printable(head.path) };
 }

@@ -1,5 +1,6 @@
 import { type KeyObject } from 'node:crypto';
 import { type Agent } from 'node:http';
+import { type MAuthObserver } from './observer.js';
 
 /** Versions that a message is signed with: MWS (`v1`), MWSV2 (`v2`) or both. */
 export type MAuthSignVersions = 'v1' | 'v2' | 'v1,v2';
@@ -199,6 +200,14 @@ export interface MAuthOptions {
   logAttempts?: boolean;
   /** Where log lines go. Default: Nest's logger in a Nest application, else `console`. */
   logger?: MAuthLogger;
+  /** Told of every decision, signature and look-up of a key; see `MAuthObserver`. Default none. */
+  observers?: readonly MAuthObserver[];
+  /**
+   * For development: log why a signature does not match, as `mauth explain` finds it out. Bodies are kept for that, up
+   * to 1 MiB each, and one explanation may take the process a second; so it is refused where NODE_ENV is `production`,
+   * unless it is `force`. Local mode only. Default false.
+   */
+  explainFailures?: boolean | 'force';
   /**
    * Finds the public key of an app, instead of the MAuth service. It gets the UUID in lower case. Its answers are cached
    * like the service's: a key for five minutes, `undefined` for `keys.negativeSeconds`. When it throws or rejects, or gives
@@ -246,6 +255,8 @@ export interface MAuthSettings {
   readonly undecidedStatus: 503 | 500;
   readonly logAttempts: boolean;
   readonly logger: MAuthLogger;
+  readonly observers: readonly MAuthObserver[];
+  readonly explainFailures: boolean;
   readonly findPublicKey?: (appUuid: string) => MAuthPublicKey | PromiseLike<MAuthPublicKey>;
   /** Undefined = off. */
   readonly replayProtection?: Complete<Omit<MAuthReplayOptions, 'store'>> & Pick<MAuthReplayOptions, 'store'>;

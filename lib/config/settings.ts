@@ -3,6 +3,7 @@ import { type Agent } from 'node:http';
 import * as v from 'valibot';
 import { ENVIRONMENT } from './environment-names.js';
 import { MAuthConfigurationError } from './errors.js';
+import { type MAuthObserver } from './observer.js';
 import {
   type MAuthLogger,
   type MAuthOptions,
@@ -91,6 +92,21 @@ const methods = <T>(...names: string[]) =>
     `must be an object with the methods ${names.join(', ')}.`,
   );
 
+const OBSERVER_METHODS = ['authenticated', 'signed', 'keyFetched'] satisfies (keyof MAuthObserver)[];
+const OBSERVER_WANTED = `must be an object with some of the methods ${OBSERVER_METHODS.join(', ')}.`;
+
+function isObserver(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const found = OBSERVER_METHODS.map((name) => ownProperty(value, name)).filter(
+    (method) => method !== undefined,
+  );
+  return found.length > 0 && found.every((method) => typeof method === 'function');
+}
+
+function isSwitch(value: unknown): boolean {
+  return typeof value === 'boolean' || value === 'force';
+}
+
 const KEYS = v.strictObject({
   maxEntries: whole(10_000, 1),
   staleIfErrorSeconds: whole(3600, 0),
@@ -166,6 +182,18 @@ const SCHEMA = v.strictObject({
   undecidedStatus: v.optional(v.picklist([503, 500], 'must be 503 or 500.'), 503),
   logAttempts: flag(true),
   logger: v.optional(methods<MAuthLogger>('log', 'warn', 'error')),
+  observers: v.optional(
+    v.array(v.custom<MAuthObserver>(isObserver, OBSERVER_WANTED), 'must be a list of observers.'),
+    [],
+  ),
+  explainFailures: v.pipe(
+    v.optional(v.custom<boolean | 'force'>(isSwitch, 'must be true, false or force.'), false),
+    v.check(
+      (value) => value !== true || process.env.NODE_ENV !== 'production',
+      'is for development, and NODE_ENV is production; leave it out, or set it to force.',
+    ),
+    v.transform((value) => value !== false),
+  ),
   findPublicKey: anyFunction<NonNullable<MAuthOptions['findPublicKey']>>(),
   replayProtection: v.optional(
     v.pipe(
@@ -234,6 +262,7 @@ function frozen({
   mauthUrl,
   requestTarget,
   findPublicKey,
+  observers,
   ...rest
 }: Checked): MAuthSettings {
   // Each of them is there, also one that is not set, so that none is looked for elsewhere.
@@ -243,6 +272,7 @@ function frozen({
     requestTarget,
     findPublicKey,
     logger,
+    observers: Object.freeze(observers),
     now,
     pathPolicy: pathPolicy ?? 'strict',
     isPathPolicySet: pathPolicy !== undefined,

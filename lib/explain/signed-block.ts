@@ -1,5 +1,5 @@
 import { hash, timingSafeEqual, type KeyObject } from 'node:crypto';
-import { openedBlock } from '../protocol/signature.js';
+import { contentOfBlock, openedBlock } from '../protocol/signature.js';
 import { type ExplainCause } from './causes.js';
 
 /** Opens a text's digest for comparison: each form in which a sender may have signed one. */
@@ -51,17 +51,9 @@ export function openSignature(
 ): readonly SignedBlock[] {
   const block = openedBlock(publicKey, signature);
   if (!block) return [];
-  const content = contentOf(block);
+  const content = contentOfBlock(block);
   if (!content) return openPss(block, publicKey);
   return [readDigestInfo(content, version) ?? readBareDigest(content, version) ?? unreadable()];
-}
-
-/** Content of a block of type 1: 00 01, eight bytes FF or more, 00 (RFC 8017, section 9.2). */
-function contentOf(block: Buffer): Buffer | undefined {
-  if (block[0] !== 0 || block[1] !== 1) return undefined;
-  let at = 2;
-  while (block[at] === 0xff) at++;
-  return at >= 10 && block[at] === 0 ? block.subarray(at + 1) : undefined;
 }
 
 function equals(signed: Buffer): (hex: string) => boolean {

@@ -1,6 +1,6 @@
 import { type IncomingMessage } from 'node:http';
 import { type MaybePromise } from '../authentication/maybe-promise.js';
-import { printable } from '../authentication/observer.js';
+import { printable } from '../events/printable.js';
 import { pathOf } from '../authentication/path-policy.js';
 import { undecided } from '../authentication/result.js';
 import { MAuthConfigurationError } from '../config/errors.js';

@@ -2,11 +2,12 @@ import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } f
 import { reserveIdentity, type IdentitySlot } from '../authentication/identity.js';
 import { type MAuthAuthenticator, type RequestHead } from '../authentication/mauth-authenticator.js';
 import { isPromise, type MaybePromise } from '../authentication/maybe-promise.js';
-import { requestSubject } from '../authentication/observer.js';
+
 import { isReadAsLatin1, pathOf, signedTarget } from '../authentication/path-policy.js';
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
 import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../config/options.js';
+import { printable, requestSubject } from '../events/printable.js';
 import { type TargetReader } from './platform.js';
 import {
   sendAnswer,
@@ -95,6 +96,16 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     return this.presentedVersion !== undefined || isSigned(this.request.headers);
   }
 
+  /** Method and path as on the wire, fit for logs and events. */
+  get line(): { readonly method: string; readonly path: string } {
+    return { method: printable(this.method), path: printable(pathOf(this.originalTarget)) };
+  }
+
+  /** Milliseconds since verification began; 0 before that. */
+  get durationMs(): number {
+    return this.#verification?.durationMs ?? 0;
+  }
+
   /** The request in a few words, fit for a log line. */
   get subject(): string {
     return requestSubject(this.method, pathOf(this.originalTarget));
@@ -140,7 +151,8 @@ export class IncomingRequest extends RequestPair implements RequestHead {
    * @param maxBodyBytes largest body of the route, instead of `body.maxHeldBytes`, also where it was parsed already
    */
   authenticate(maxBodyBytes?: number): MaybePromise<InboundOutcome> {
-    const outcome = (this.#outcome ??= this.#authenticateOnce(maxBodyBytes));
+    if (this.#outcome === undefined) return (this.#outcome = this.#authenticateOnce(maxBodyBytes));
+    const outcome = this.#outcome;
     if (maxBodyBytes === undefined) return outcome;
     if (isPromise(outcome)) return outcome.then((late) => this.#within(maxBodyBytes, late));
     return this.#within(maxBodyBytes, outcome);
@@ -168,20 +180,21 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     const failure = this.#prepare(verification);
     if (failure && isPromise(failure)) return this.#verifyLater(verification, { failure, maxBodyBytes });
     const bodyFailure = failure ? undefined : this.#holdBody(verification, maxBodyBytes);
-    if (bodyFailure && isPromise(bodyFailure)) return this.#verifyLater(verification, { bodyFailure });
+    if (bodyFailure && isPromise(bodyFailure))
+      return this.#verifyLater(verification, { bodyFailure, maxBodyBytes });
     const outcome = failure ?? bodyFailure ?? this.#conclude(verification);
-    if (isPromise(outcome)) return this.#verifyLater(verification, { outcome });
-    return this.#settle(verification, outcome);
+    if (isPromise(outcome)) return this.#verifyLater(verification, { outcome, maxBodyBytes });
+    return this.#settle(verification, outcome, maxBodyBytes);
   }
 
   /** The same where something has to be waited for: goes on behind the step that is given. */
   async #verifyLater(verification: Verification, pending: PendingStep): Promise<InboundOutcome> {
     try {
       const { outcome, bodyFailure, maxBodyBytes } = pending;
-      if (outcome) return this.#settle(verification, await outcome);
+      if (outcome) return this.#settle(verification, await outcome, maxBodyBytes);
       const failure =
         (await pending.failure) ?? (await (bodyFailure ?? this.#holdBody(verification, maxBodyBytes)));
-      return this.#settle(verification, failure ?? (await this.#conclude(verification)));
+      return this.#settle(verification, failure ?? (await this.#conclude(verification)), maxBodyBytes);
     } catch (error) {
       return this.#failed(error as Error);
     }
@@ -216,11 +229,12 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     return verification.conclude();
   }
 
-  #settle(verification: Verification, outcome: InboundOutcome): InboundOutcome {
+  #settle(verification: Verification, outcome: InboundOutcome, maxBodyBytes?: number): InboundOutcome {
     // While the signature was verified the caller may have gone away, and with it the bytes that were held.
     const lost = outcome.authentic ? this.#body?.failure : undefined;
-    const settled = lost ? this.#refuse(verification, lost) : outcome;
+    const settled = lost ? this.#refuse(verification, lost) : this.#within(maxBodyBytes, outcome);
     if (settled.authentic) {
+      verification.accepted(settled);
       this.#identitySlot?.fill(settled);
       this.#body?.release();
     } else this.#body?.discard();
@@ -230,10 +244,13 @@ export class IncomingRequest extends RequestPair implements RequestHead {
   /** A promise, so that every later pass fails too. */
   #failed(error: Error): Promise<never> {
     this.#body?.discard();
+    this.#verification?.failed();
     return Promise.reject(error);
   }
 
-  #within(maxBodyBytes: number, outcome: InboundOutcome): InboundOutcome {
+  /** The body may have been parsed, and so be known to be too large for the route, before the route was known. */
+  #within(maxBodyBytes: number | undefined, outcome: InboundOutcome): InboundOutcome {
+    if (maxBodyBytes === undefined) return outcome;
     const isTooLarge = (this.#body?.received ?? 0) > maxBodyBytes;
     return outcome.authentic && isTooLarge ? this.#refuse(this.begin(), TOO_LARGE) : outcome;
   }

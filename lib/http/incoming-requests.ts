@@ -3,13 +3,23 @@ import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.j
 import { type MaybePromise } from '../authentication/maybe-promise.js';
 import { privateFieldMap } from '../authentication/private-field-map.js';
 import { undecided } from '../authentication/result.js';
+import { type MAuthAuthenticatedEvent } from '../config/observer.js';
 import { type MAuthSettings } from '../config/options.js';
+import { MAuthEvents } from '../events/mauth-events.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { HeldBytesBudget } from './held-bytes.js';
 import { IncomingRequest, type RequestContext } from './incoming-request.js';
 import { type TargetReader } from './platform.js';
 import { answerFor, type InboundOutcome } from './refusals.js';
 import { isSigned, nodeRequest } from './request-pair.js';
+
+const FOREIGN: MAuthAuthenticatedEvent = Object.freeze({
+  outcome: 'undecided',
+  code: 'body_unavailable',
+  usedFallback: false,
+  source: 'request',
+  durationMs: 0,
+});
 
 /** Bounds that a route sets for itself; its properties are its own. */
 export interface RouteLimits {
@@ -29,6 +39,7 @@ export interface IncomingRequestsOptions extends Partial<Pick<RequestContext, 'a
 export class IncomingRequests {
   readonly #context: RequestContext;
   readonly #options: IncomingRequestsOptions;
+  readonly #events: MAuthEvents;
   readonly #requests = privateFieldMap<IncomingMessage, IncomingRequest>();
 
   constructor(
@@ -38,6 +49,7 @@ export class IncomingRequests {
   ) {
     const { maxHeldBytes, maxHeldBytesTotal, timeoutMs } = settings.body;
     this.#options = options;
+    this.#events = new MAuthEvents(settings);
     this.#context = {
       settings,
       authenticator,
@@ -103,6 +115,7 @@ export class IncomingRequests {
   authenticate(request: unknown, limits?: RouteLimits): MaybePromise<InboundOutcome> {
     const incoming = this.find(request);
     if (incoming) return incoming.authenticate(limits?.maxBodyBytes);
+    this.#events.authenticated(FOREIGN);
     this.#context.settings.logger.error(
       'MAuth: a request did not come through the HTTP adapter of this application, so it cannot be authenticated (body_unavailable)',
     );

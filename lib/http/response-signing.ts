@@ -1,5 +1,5 @@
 import { type IncomingMessage } from 'node:http';
-import { printable } from '../authentication/observer.js';
+import { printable } from '../events/printable.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';

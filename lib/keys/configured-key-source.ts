@@ -2,7 +2,12 @@ import { KeyObject } from 'node:crypto';
 import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { checkPublicKey, readPublicKey, UnusableKeyError } from '../protocol/rsa-keys.js';
-import { type FoundPublicKey, type PublicKeySource } from '../service/public-key-source.js';
+import { MAuthEvents } from '../events/mauth-events.js';
+import {
+  type FoundPublicKey,
+  type KeyFetchReason,
+  type PublicKeySource,
+} from '../service/public-key-source.js';
 import { TimedOutError, within } from '../service/within.js';
 
 type FindPublicKey = NonNullable<MAuthSettings['findPublicKey']>;
@@ -11,16 +16,25 @@ type FindPublicKey = NonNullable<MAuthSettings['findPublicKey']>;
 export class ConfiguredKeySource implements PublicKeySource {
   readonly #findPublicKey: FindPublicKey;
   readonly #deadlineMs: number;
+  readonly #events: MAuthEvents;
 
-  constructor(findPublicKey: FindPublicKey, deadlineMs: number) {
+  constructor(findPublicKey: FindPublicKey, settings: MAuthSettings) {
     this.#findPublicKey = findPublicKey;
-    this.#deadlineMs = deadlineMs;
+    this.#deadlineMs = settings.service.deadlineMs;
+    this.#events = new MAuthEvents(settings);
   }
 
   /** @throws MAuthUnableToAuthenticateError `key_lookup_failed`, `unusable_public_key` */
-  async fetch(appUuid: string, withinMs = this.#deadlineMs): Promise<FoundPublicKey | undefined> {
-    const found = await this.#found(appUuid, Math.min(withinMs, this.#deadlineMs));
-    return found === undefined || found === null ? undefined : { key: usableKey(found) };
+  fetch(
+    appUuid: string,
+    reason: KeyFetchReason,
+    withinMs = this.#deadlineMs,
+  ): Promise<FoundPublicKey | undefined> {
+    return this.#events.keyFetch({ appUuid, reason, attempt: 1 }, async (fetch) => {
+      const found = await this.#found(appUuid, Math.min(withinMs, this.#deadlineMs));
+      fetch.found = found !== undefined && found !== null;
+      return fetch.found ? { key: usableKey(found) } : undefined;
+    });
   }
 
   async #found(appUuid: string, withinMs: number): Promise<unknown> {

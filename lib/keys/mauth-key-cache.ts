@@ -3,7 +3,11 @@ import { type MAuthSettings } from '../config/options.js';
 import { type LookupKind } from '../service/priority-bulkhead.js';
 import { BoundedService, NotAskedError } from '../service/bounded-service.js';
 import { moment, type Moment } from '../service/cooldown.js';
-import { type KeyLookupFailureCode, type PublicKeySource } from '../service/public-key-source.js';
+import {
+  type KeyFetchReason,
+  type KeyLookupFailureCode,
+  type PublicKeySource,
+} from '../service/public-key-source.js';
 import { type MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { KeyMemory, KeyRecord, lifetimeOf, type DatedKey, type RecordState } from './key-memory.js';
@@ -39,6 +43,15 @@ export interface KeyCondition {
   readonly isServingStale: boolean;
   /** When the source last answered. */
   readonly answeredAt: Moment | undefined;
+}
+
+/** How one key is looked up. */
+interface LookupTerms {
+  /** The second level, where it is to be read first. */
+  readonly shared: SharedKeyStore | undefined;
+  readonly reason: KeyFetchReason;
+  /** Whether the outcome is still to be kept: not so after `invalidate` or `clear`. */
+  readonly isCurrent: () => boolean;
 }
 
 /**
@@ -212,7 +225,7 @@ export class MAuthKeyCache {
     const isTooSoon = cached.newerAsked?.lasts || cached.failure?.cooldown.lasts;
     if (isTooSoon || !this.#mayAsk) return undefined;
     this.#memory.noteNewerAsked(cached);
-    return this.#startLookup(appUuid, undefined);
+    return this.#startLookup(appUuid, undefined, 'mismatch');
   }
 
   /** Joins the look-up that is under way, or starts one. */
@@ -221,20 +234,24 @@ export class MAuthKeyCache {
     if (pending) return pending;
     const failure = this.#memory.peek(appUuid)?.failure;
     if (failure?.cooldown.lasts) return Promise.reject(failure.error);
-    return this.#startLookup(appUuid, this.#shared);
+    return this.#startLookup(appUuid, this.#shared, this.#memory.has(appUuid) ? 'refresh' : 'absent');
   }
 
-  #startLookup(appUuid: string, shared: SharedKeyStore | undefined): Promise<KeyObject | undefined> {
+  #startLookup(
+    appUuid: string,
+    shared: SharedKeyStore | undefined,
+    reason: KeyFetchReason,
+  ): Promise<KeyObject | undefined> {
     const isCurrent = () => this.#lookups.get(appUuid) === lookup;
-    const lookup: Promise<KeyObject | undefined> = this.#perform(appUuid, shared, isCurrent).finally(() => {
+    const terms = { shared, reason, isCurrent };
+    const lookup: Promise<KeyObject | undefined> = this.#perform(appUuid, terms).finally(() => {
       if (isCurrent()) this.#lookups.delete(appUuid);
     });
     this.#lookups.set(appUuid, lookup);
     return lookup;
   }
 
-  /** @param isCurrent whether the outcome is still to be kept: not so after `invalidate` or `clear` */
-  async #perform(appUuid: string, shared: SharedKeyStore | undefined, isCurrent: () => boolean) {
+  async #perform(appUuid: string, { shared, reason, isCurrent }: LookupTerms) {
     const started = performance.now();
     const found = await shared?.read(appUuid);
     if (found && this.#sparesFetch(appUuid, found)) {
@@ -242,7 +259,7 @@ export class MAuthKeyCache {
     }
     const isKnown = this.#memory.has(appUuid);
     try {
-      const fetched = await this.#ask(appUuid, started);
+      const fetched = await this.#ask(appUuid, reason, started);
       if (!isCurrent()) return fetched?.key;
       if (fetched) return this.#admitAndShare(appUuid, fetched);
       this.#memory.noteAbsence(appUuid);
@@ -267,24 +284,24 @@ export class MAuthKeyCache {
   }
 
   /** @param started `performance.now()` from which the deadline counts; waiting for a turn is part of it */
-  #ask(appUuid: string, started: number): Promise<DatedKey | undefined> {
+  #ask(appUuid: string, reason: KeyFetchReason, started: number): Promise<DatedKey | undefined> {
     return this.#service.ask({
       appUuid,
       kind: this.#kindOf(appUuid),
       goesFirstNextTime: true,
       started,
       failureLine: `The public key of app ${appUuid} could not be fetched`,
-      ask: (withinMs) => this.#fetch(appUuid, withinMs),
+      ask: (withinMs) => this.#fetch(appUuid, reason, withinMs),
       isOutage,
     });
   }
 
-  async #fetch(appUuid: string, withinMs: number): Promise<DatedKey | undefined> {
+  async #fetch(appUuid: string, reason: KeyFetchReason, withinMs: number): Promise<DatedKey | undefined> {
     // Before the question, so that the key was good at this time or later.
     const fetchedAt = moment(this.#settings.now);
     this.#counts.fetches++;
     try {
-      const found = await this.#source.fetch(appUuid, withinMs);
+      const found = await this.#source.fetch(appUuid, reason, withinMs);
       this.#answeredAt = moment(this.#settings.now);
       if (!found) return undefined;
       return { key: found.key, fetchedAt, lifetime: lifetimeOf(ownProperty(found, 'maxAgeSeconds')) };

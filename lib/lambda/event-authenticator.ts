@@ -9,6 +9,7 @@ import { inauthentic, type MAuthFailure, type MAuthResult } from '../authenticat
 import { answerFor, type Answer } from '../http/refusals.js';
 import { kmsDecryptor } from '../kms/kms-decryptor.js';
 import { mauthOptionsFromEnv } from '../config/environment.js';
+import { type MAuthAuthenticatedEvent } from '../config/observer.js';
 import { type MAuthOptions, type MAuthSettings } from '../config/options.js';
 import { resolveSettings } from '../config/settings.js';
 import { bytesOfText } from '../protocol/byte-string.js';
@@ -80,6 +81,7 @@ export class EventAuthenticator {
     const { settings, authenticator } = await this.#start();
     const read = readHttpEvent(event);
     if (!read) {
+      authenticator.events.authenticated(UNREADABLE);
       settings.logger.error(
         'MAuth: the event is not of API Gateway, a Function URL or a load balancer (malformed_request)',
       );
@@ -144,6 +146,14 @@ export class EventAuthenticator {
     return this.#parts;
   }
 }
+
+const UNREADABLE: MAuthAuthenticatedEvent = Object.freeze({
+  outcome: 'inauthentic',
+  code: 'malformed_request',
+  usedFallback: false,
+  source: 'request',
+  durationMs: 0,
+});
 
 /** One for the whole process, for environment and instance live equally long. It reads nothing before its first use. */
 export const fromEnvironment = new EventAuthenticator();

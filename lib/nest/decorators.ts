@@ -1,6 +1,6 @@
 import { type IncomingMessage } from 'node:http';
 import { applyDecorators, createParamDecorator, UseGuards, type ExecutionContext } from '@nestjs/common';
-import { printable } from '../authentication/observer.js';
+import { printable } from '../events/printable.js';
 import { loggerFor, type MAuthIdentity } from '../authentication/identity.js';
 import { pathOf } from '../authentication/path-policy.js';
 import { MAuthConfigurationError } from '../config/errors.js';

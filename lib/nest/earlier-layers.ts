@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { printable } from '../authentication/observer.js';
+import { printable } from '../events/printable.js';
 import { privateFieldMap } from '../authentication/private-field-map.js';
 import { type MAuthLogger } from '../config/options.js';
 import { type EarlierLayers } from '../http/platform.js';

@@ -1,14 +1,17 @@
 import { Injectable, type HttpServer } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { type MaybePromise } from '../authentication/maybe-promise.js';
-import { LogObserver, printable } from '../authentication/observer.js';
+import { LogObserver } from '../authentication/log-observer.js';
+import { printable } from '../events/printable.js';
 import { type MAuthAuthenticator } from '../authentication/mauth-authenticator.js';
 import { MAuthConfigurationError } from '../config/errors.js';
+import { type MAuthAuthenticatedEvent } from '../config/observer.js';
 import { type MAuthSettings } from '../config/options.js';
 import { type HandlerPlace, accessPolicyOf, HandlerCache, type AccessPolicies } from './access-policy.js';
 import { answerFor, type Answer, type MAuthInboundFailure } from '../http/refusals.js';
 import { type ApplicationGuard, answerOf } from './application-guard.js';
 import { Gate, type ExemptPaths } from '../http/gate.js';
+import { MAuthEvents } from '../events/mauth-events.js';
 import { originalTarget, type RequestPair } from '../http/request-pair.js';
 import { ExpressPlatform } from './platforms/express.platform.js';
 import { FastifyPlatform } from './platforms/fastify.platform.js';
@@ -39,8 +42,9 @@ export interface GateOptions {
 @Injectable()
 export class InboundAuthenticator {
   readonly requests: IncomingRequests;
-  /** Tells of decisions that guards make. */
-  readonly observer: LogObserver;
+  /** For decisions that guards make. */
+  readonly events: MAuthEvents;
+  readonly #log: LogObserver;
   /** The policies of all handlers: read once, when the application starts. */
   readonly policies: AccessPolicies;
   readonly #settings: MAuthSettings;
@@ -63,7 +67,8 @@ export class InboundAuthenticator {
     responses?: ResponseSigning,
   ) {
     this.#settings = settings;
-    this.observer = new LogObserver(settings);
+    this.#log = new LogObserver(settings);
+    this.events = new MAuthEvents(settings);
     const answerTo = (failure: MAuthInboundFailure) => this.#answerTo(failure);
     this.requests = new IncomingRequests(settings, authenticator, {
       onArrival: responses?.watch.bind(responses),
@@ -116,6 +121,12 @@ export class InboundAuthenticator {
   /** For a test that has put something else in the place of MAuthGuard, which then decides alone. */
   leaveAllToGuard(): void {
     this.#isGateOverridden = true;
+  }
+
+  /** Tells of a decision that a guard makes, in the log as well. */
+  decided(event: MAuthAuthenticatedEvent): void {
+    this.events.authenticated(event);
+    this.#log.authenticated(event);
   }
 
   /** The routes that were registered with the HTTP adapter; undefined where there is none. */

@@ -67,7 +67,7 @@ export class MAuthGuard implements CanActivate {
     const { requests } = this.authenticator;
     if (policy.access === 'optional' && !requests.hasMAuthHeaders(request)) {
       if (requests.find(request) || !isWithoutHttp(context)) return true;
-      throw this.#unsupported(context);
+      throw this.#unasked(context);
     }
     const outcome = requests.authenticate(request, policy);
     if (isPromise(outcome)) return outcome.then((late) => this.#judge(context, policy, late, request));
@@ -95,7 +95,7 @@ export class MAuthGuard implements CanActivate {
       throw isWithoutHttp(context) ? this.#unsupported(context) : this.#refusal(context, outcome);
     }
     if (policy.apps && !policy.apps.has(outcome.appUuid)) {
-      throw this.#refusal(context, this.#notAllowed(context, outcome.appUuid, request));
+      throw this.#refusal(context, this.#notAllowed(context, outcome, request));
     }
     const consent = this.onAuthenticated(context, outcome);
     // Any thenable is waited for: a subclass may bring a promise of its own make.
@@ -116,7 +116,7 @@ export class MAuthGuard implements CanActivate {
       type === 'graphql' &&
       graphqlRequests(context).find((found) => this.authenticator.requests.find(found) !== undefined);
     if (request) return request;
-    throw this.#unsupported(context);
+    throw this.#unasked(context);
   }
 
   /**
@@ -162,6 +162,19 @@ export class MAuthGuard implements CanActivate {
     return this.toException(failure);
   }
 
+  /** Where nothing was asked to authenticate the call, and so nothing has told of it. */
+  #unasked(context: ExecutionContext): MAuthUnsupportedContextException {
+    this.authenticator.events.authenticated({
+      outcome: 'inauthentic',
+      code: 'unsupported_context',
+      usedFallback: false,
+      source: 'request',
+      handler: placeOf(context),
+      durationMs: 0,
+    });
+    return this.#unsupported(context);
+  }
+
   #unsupported(context: ExecutionContext): MAuthUnsupportedContextException {
     const type = context.getType<string>();
     const refusal = new MAuthUnsupportedContextException(type);
@@ -171,10 +184,21 @@ export class MAuthGuard implements CanActivate {
     return refusal;
   }
 
-  #notAllowed(context: ExecutionContext, appUuid: string, request: unknown): MAuthInboundFailure {
-    const subject = this.authenticator.requests.find(request)?.subject ?? 'a request';
-    const [place, code] = [placeOf(context), 'app_not_allowed'] as const;
-    this.authenticator.observer.authenticated({ outcome: 'forbidden', code, subject, appUuid, place });
+  #notAllowed(context: ExecutionContext, identity: MAuthIdentity, request: unknown): MAuthInboundFailure {
+    const { appUuid, protocolVersion } = identity;
+    const incoming = this.authenticator.requests.find(request);
+    const code = 'app_not_allowed';
+    this.authenticator.decided({
+      outcome: 'forbidden',
+      code,
+      appUuid,
+      protocolVersion,
+      usedFallback: false,
+      source: 'request',
+      ...incoming?.line,
+      handler: placeOf(context),
+      durationMs: incoming?.durationMs ?? 0,
+    });
     return { authentic: true, status: 403, code };
   }
 }

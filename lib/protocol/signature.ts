@@ -86,6 +86,23 @@ export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: 
   return block ? timingSafeEqual(block, Buffer.concat([opening, content])) : false;
 }
 
+/**
+ * Whether the owner of the key made the signature, over whatever it was: the block that it opens to is one of type 1 to
+ * the last byte of its padding. A signature of another key opens to one about once in 2^80 times.
+ */
+export function isMadeByOwner(publicKey: KeyObject, signature: Uint8Array): boolean {
+  const block = openedBlock(publicKey, signature);
+  return block !== undefined && contentOfBlock(block) !== undefined;
+}
+
+/** What is in a block of type 1: 00 01, eight bytes FF or more, 00, content (RFC 8017, section 9.2). */
+export function contentOfBlock(block: Buffer): Buffer | undefined {
+  if (block[0] !== 0 || block[1] !== 1) return undefined;
+  let at = 2;
+  while (block[at] === 0xff) at++;
+  return at >= 10 && block[at] === 0 ? block.subarray(at + 1) : undefined;
+}
+
 /** The block that the signature is made of; undefined when it is none of this key. */
 export function openedBlock(publicKey: KeyObject, signature: Uint8Array): Buffer | undefined {
   if (signature.length !== shapeOf(publicKey)?.bytes) return undefined;

@@ -1,4 +1,5 @@
 import { type KeyObject } from 'node:crypto';
+import { type MAuthKeyFetchedEvent } from '../config/observer.js';
 import { type ServiceFailureCode } from './service-connection.js';
 
 /** A public key, and for how long its source vouches for it. */
@@ -8,16 +9,20 @@ export interface FoundPublicKey {
   readonly maxAgeSeconds?: number;
 }
 
+/** Why a key is asked for. */
+export type KeyFetchReason = MAuthKeyFetchedEvent['reason'];
+
 /** Where public keys come from: the MAuth service, or the application's own `findPublicKey`. */
 export interface PublicKeySource {
   /**
    * The app's public key; `undefined` means that there is no such app.
    *
    * @param appUuid in lower case
+   * @param reason why it is asked, for observers
    * @param withinMs the promise settles within this time; default and upper bound: `service.deadlineMs`
    * @throws MAuthUnableToAuthenticateError whose code is a `KeyLookupFailureCode`
    */
-  fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined>;
+  fetch(appUuid: string, reason: KeyFetchReason, withinMs?: number): Promise<FoundPublicKey | undefined>;
   /** Ends what is under way and closes connections. */
   close?(): void;
 }

@@ -5,9 +5,16 @@ import { MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { isAppUuid } from '../protocol/headers.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { readPublicKey, UnusableKeyError } from '../protocol/rsa-keys.js';
-import { type FoundPublicKey, type PublicKeySource } from './public-key-source.js';
+import { MAuthEvents, type EventSettings } from '../events/mauth-events.js';
+import { type FoundPublicKey, type KeyFetchReason, type PublicKeySource } from './public-key-source.js';
 import { malformed } from './service-answer.js';
-import { MAuthServiceConnection, type ServiceSettings } from './service-connection.js';
+import {
+  MAuthServiceConnection,
+  ServiceFailure,
+  type AroundAttempt,
+  type ServiceAnswer,
+  type ServiceSettings,
+} from './service-connection.js';
 import { type MAuthSigner } from '../signing/mauth-signer.js';
 
 /**
@@ -33,6 +40,13 @@ export function freshnessSeconds(headers: IncomingHttpHeaders): number {
   return Number.isFinite(seconds) ? Math.max(0, Math.round(seconds)) : 0;
 }
 
+/** How the service is asked about one app. */
+interface QuestionTerms {
+  readonly reason: KeyFetchReason;
+  readonly withinMs: number | undefined;
+  readonly attempts?: 'once';
+}
+
 /**
  * Fetches public keys from the MAuth service, one security token a question. It keeps nothing: that is the cache's
  * part.
@@ -43,9 +57,11 @@ export function freshnessSeconds(headers: IncomingHttpHeaders): number {
  */
 export class SecurityTokenClient implements PublicKeySource {
   readonly #connection: MAuthServiceConnection;
+  readonly #events: MAuthEvents;
 
   /** @throws MAuthConfigurationError when `mauthUrl` is plain HTTP where that is not allowed */
-  constructor(settings: ServiceSettings, signer: MAuthSigner) {
+  constructor(settings: ServiceSettings & EventSettings, signer: MAuthSigner) {
+    this.#events = new MAuthEvents(settings);
     this.#connection = new MAuthServiceConnection(settings, signer);
   }
 
@@ -53,26 +69,49 @@ export class SecurityTokenClient implements PublicKeySource {
    * @throws MAuthUnableToAuthenticateError `service_unavailable`, `own_app_refused`, `service_answer_malformed`,
    * `unusable_public_key`
    */
-  fetch(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
-    return this.#ask(appUuid, withinMs);
+  fetch(
+    appUuid: string,
+    reason: KeyFetchReason = 'absent',
+    withinMs?: number,
+  ): Promise<FoundPublicKey | undefined> {
+    return this.#ask(appUuid, { reason, withinMs });
   }
 
   /** As `fetch`, in a single attempt: for a probe, which asks again in any case. */
   fetchOnce(appUuid: string, withinMs?: number): Promise<FoundPublicKey | undefined> {
-    return this.#ask(appUuid, withinMs, 'once');
+    return this.#ask(appUuid, { reason: 'refresh', withinMs, attempts: 'once' });
   }
 
   close(): void {
     this.#connection.close();
   }
 
-  async #ask(appUuid: string, withinMs?: number, attempts?: 'once'): Promise<FoundPublicKey | undefined> {
+  async #ask(
+    appUuid: string,
+    { reason, withinMs, attempts }: QuestionTerms,
+  ): Promise<FoundPublicKey | undefined> {
     if (!isAppUuid(appUuid)) return undefined; // Nothing else ever becomes part of a URL.
     const path = `security_tokens/${appUuid}.json`;
-    const { status, headers, text } = await this.#connection.ask(
-      { method: 'GET', path, wants: 'text', attempts },
-      withinMs,
-    );
+    let found: FoundPublicKey | undefined;
+    const around: AroundAttempt = (attempt, ask) =>
+      this.#events.keyFetch({ appUuid: appUuid.toLowerCase(), reason, attempt }, async (fetch) => {
+        try {
+          const answer = await ask();
+          fetch.status = answer.status;
+          found = this.#read(answer, appUuid);
+          fetch.found = found !== undefined;
+          fetch.maxAge = found?.maxAgeSeconds;
+          return answer;
+        } catch (error) {
+          if (error instanceof ServiceFailure) fetch.status = error.status;
+          throw error;
+        }
+      });
+    await this.#connection.ask({ method: 'GET', path, wants: 'text', attempts, around }, withinMs);
+    return found;
+  }
+
+  #read({ status, headers, text }: ServiceAnswer, appUuid: string): FoundPublicKey | undefined {
     if (status === 404 || status === 412) return undefined;
     if (status !== 200) throw malformed(`has status ${status}, which says nothing about the app`);
     return { key: usableKey(publicKeyText(text, appUuid)), maxAgeSeconds: freshnessSeconds(headers) };

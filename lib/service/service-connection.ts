@@ -68,6 +68,9 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
+/** Runs something around one attempt to ask. */
+export type AroundAttempt = (attempt: number, ask: () => Promise<ServiceAnswer>) => Promise<ServiceAnswer>;
+
 /** One question to the MAuth service. */
 export interface ServiceQuestion {
   readonly method: 'GET' | 'POST';
@@ -76,6 +79,8 @@ export interface ServiceQuestion {
   readonly body?: QuestionBody;
   /** Whether the text of a 200 matters; `status`: the status says all. */
   readonly wants: 'text' | 'status';
+  /** Is run around each attempt, from 1 on. What it throws is not repeated. */
+  readonly around?: AroundAttempt | undefined;
   /** `once`: it is not repeated where the service fails. Default: up to twice more. */
   readonly attempts?: 'once' | undefined;
 }
@@ -174,8 +179,13 @@ export class MAuthServiceConnection {
   }
 
   #attempts(question: ServiceQuestion, signal: AbortSignal): Promise<ServiceAnswer> {
-    if (ownProperty(question, 'attempts') === 'once') return this.#attempt(question, signal);
-    return this.#repeat.execute(() => this.#attempt(question, signal), signal);
+    const around = ownProperty(question, 'around');
+    let count = 0;
+    const attempt = () => {
+      const ask = () => this.#attempt(question, signal);
+      return around ? around(++count, ask) : ask();
+    };
+    return ownProperty(question, 'attempts') === 'once' ? attempt() : this.#repeat.execute(attempt, signal);
   }
 
   async #attempt(question: ServiceQuestion, signal: AbortSignal): Promise<ServiceAnswer> {

@@ -9,6 +9,7 @@ import {
   bodyBytes,
   requestLineOf,
   statusLineOf,
+  StatusLine,
   sha512Hex,
   SHA512_OF_NOTHING,
   timeOf,
@@ -18,6 +19,7 @@ import {
   type MessageBody,
   type MessageHead,
 } from '../protocol/string-to-sign.js';
+import { MAuthEvents } from '../events/mauth-events.js';
 import { toBytes } from '../protocol/byte-string.js';
 import { writeHeaders } from '../protocol/headers.js';
 import { signV1Digest, signV2 } from '../protocol/signature.js';
@@ -35,6 +37,7 @@ export type MAuthSignerOptions = Pick<
   | 'signVersions'
   | 'now'
   | 'logger'
+  | 'observers'
 >;
 
 /** A request to sign. */
@@ -76,6 +79,7 @@ export class MAuthSigner {
   /** The versions that are signed unless a call says otherwise. */
   readonly signVersions: MAuthSignVersions;
   readonly #now: () => number;
+  readonly #events: MAuthEvents;
   readonly #ownKey: OwnPrivateKey;
 
   /** @internal where the options were resolved before */
@@ -88,6 +92,7 @@ export class MAuthSigner {
     this.appUuid = settings.appUuid;
     this.signVersions = settings.signVersions;
     this.#now = settings.now;
+    this.#events = new MAuthEvents(settings);
     this.#ownKey = isResolved ? ownKey : new OwnPrivateKey(options as MAuthSignerOptions, settings.logger);
   }
 
@@ -133,7 +138,7 @@ export class MAuthSigner {
    */
   signRequestInPieces(
     request: Omit<MAuthRequestToSign, 'body'>,
-    pieces: Iterable<Uint8Array | string>,
+    pieces: Pieces,
   ): Promise<Record<string, string>> {
     return this.#sign(() => requestLineOf(request), new InPieces(pieces));
   }
@@ -148,7 +153,12 @@ export class MAuthSigner {
     return this.#sign(() => statusLineOf(response), ownProperty(response, 'body'), overrides);
   }
 
-  async #sign(readHead: () => MessageHead, body: MessageBody | InPieces, overrides?: MAuthSignOverrides) {
+  async #sign(
+    readHead: () => MessageHead,
+    body: MessageBody | InPieces,
+    overrides?: MAuthSignOverrides,
+  ): Promise<Record<string, string>> {
+    const begun = performance.now();
     const { current } = this.#ownKey;
     const key = current instanceof KeyObject ? current : await current;
     if (!key)
@@ -156,6 +166,23 @@ export class MAuthSigner {
     const { time: at, signVersions } = overrides ? ownProperties(overrides) : NO_OVERRIDES;
     const { head, bytes, time } = this.#checked(readHead, body, at);
     const versions = signVersions === undefined ? this.signVersions : readVersions(signVersions);
+    const headers = this.#headersFor(key, { head, bytes, time }, versions);
+    if (!this.#events.areSignaturesObserved) return headers;
+    await headers;
+    this.#events.signed({
+      kind: head instanceof StatusLine ? 'response' : 'request',
+      versions,
+      durationMs: performance.now() - begun,
+      bodyBytes: bytes.length,
+    });
+    return headers;
+  }
+
+  async #headersFor(
+    key: KeyObject,
+    { head, bytes, time }: CheckedMessage,
+    versions: MAuthSignVersions,
+  ): Promise<Record<string, string>> {
     // V2 first: it is on the thread pool while V1, which has no asynchronous form, is made here.
     const v2 = versions === 'v1' ? undefined : this.#signV2(key, head, bytes, time);
     if (v2 && versions === 'v2') return writeHeaders(2, this.appUuid, await v2, time);
@@ -164,7 +191,7 @@ export class MAuthSigner {
     return v2 ? { ...headers, ...writeHeaders(2, this.appUuid, await v2, time) } : headers;
   }
 
-  #checked(readHead: () => MessageHead, body: MessageBody | InPieces, time?: number) {
+  #checked(readHead: () => MessageHead, body: MessageBody | InPieces, time?: number): CheckedMessage {
     try {
       return {
         head: readHead(),
@@ -191,6 +218,19 @@ export class MAuthSigner {
   }
 }
 
+/** A message that can be signed. */
+interface CheckedMessage {
+  readonly head: MessageHead;
+  readonly bytes: Uint8Array | InPieces;
+  readonly time: string;
+}
+
+/** A body that comes piece by piece. */
+interface Pieces extends Iterable<Uint8Array | string> {
+  /** Of the whole body, in bytes. */
+  readonly length: number;
+}
+
 const NO_OVERRIDES: MAuthSignOverrides = ownProperties({});
 
 function readVersions(text: string): MAuthSignVersions {
@@ -206,7 +246,11 @@ function v2Digest(body: Uint8Array | InPieces): string {
 
 /** A class, because bytes and text can be iterated as well: only this tells pieces from a whole body. */
 class InPieces {
-  constructor(private readonly pieces: Iterable<Uint8Array | string>) {}
+  constructor(private readonly pieces: Pieces) {}
+
+  get length(): number {
+    return this.pieces.length;
+  }
 
   giveTo<T extends V1StringDigest | V2BodyDigest>(digest: T): T {
     for (const piece of this.pieces) digest.update(piece);

@@ -64,15 +64,25 @@ function checked({ appUuid, protocolVersion }: MAuthIdentity): MAuthIdentity {
 /** A verification whose outcome is known beforehand. */
 class Presumed implements Pick<
   Verification,
-  'rejected' | 'signatures' | 'verifier' | 'prepare' | 'conclude' | 'refuse'
+  | 'durationMs'
+  | 'rejected'
+  | 'signatures'
+  | 'verifier'
+  | 'prepare'
+  | 'conclude'
+  | 'accepted'
+  | 'refuse'
+  | 'failed'
 > {
   /** As for a request that is known to fail: its body is left alone. */
   readonly rejected = inauthentic('missing_headers');
+  readonly durationMs = 0;
   readonly signatures: PresentedSignatures;
   readonly verifier: Verifier = {
     update: () => undefined,
     prepare: () => undefined,
     verify: () => this.rejected,
+    mismatch: undefined,
   };
 
   constructor(
@@ -88,6 +98,14 @@ class Presumed implements Pick<
 
   conclude(): MAuthResult {
     return new Authentic(this.appUuid, this.protocolVersion);
+  }
+
+  accepted(): void {
+    return undefined;
+  }
+
+  failed(): void {
+    return undefined;
   }
 
   refuse<F>(failure: F): F {

@@ -5,7 +5,7 @@ import {
   MAuthInauthenticError,
   MAuthUnableToAuthenticateError,
 } from '../../config/errors.js';
-import { ownProperties } from '../../protocol/own-properties.js';
+import { ownProperties, ownProperty } from '../../protocol/own-properties.js';
 import { isAppUuid } from '../../protocol/headers.js';
 import { type AxiosResponse, type MAuthRequestOptions } from './axios-types.js';
 
@@ -73,7 +73,10 @@ export async function authenticateResponse(
   { authenticator, expectAppUuid }: ResponseCheck,
 ): Promise<void> {
   const { status } = response;
+  const events = ownProperty(authenticator as Partial<MAuthAuthenticator>, 'events');
+  const about = { usedFallback: false, source: 'response', status, durationMs: 0 } as const;
   if (!body) {
+    events?.authenticated({ ...about, outcome: 'undecided', code: 'body_unavailable' });
     throw new MAuthUnableToAuthenticateError(
       'body_unavailable',
       `The response (status ${status}) could not be authenticated: its bytes are not available as they were received. ` +
@@ -92,6 +95,14 @@ export async function authenticateResponse(
         );
   }
   if (expectAppUuid && result.appUuid !== expectAppUuid) {
+    const { appUuid, protocolVersion } = result;
+    events?.authenticated({
+      ...about,
+      outcome: 'forbidden',
+      code: 'unexpected_app',
+      appUuid,
+      protocolVersion,
+    });
     throw new MAuthInauthenticError(
       'unexpected_app',
       `The response (status ${status}) was signed by the app ${result.appUuid}, and not by ${expectAppUuid}.`,
