@@ -1,9 +1,9 @@
 import { type KeyObject } from 'node:crypto';
 import { type MAuthSettings } from '../config/options.js';
 import { requestSubject } from '../events/printable.js';
+import { type MAuthHeaderFields } from '../protocol/headers.js';
 import { type RequestLine } from '../protocol/string-to-sign.js';
 import { type LocalVerifier } from './local-verifier.js';
-import { type RequestHead } from './mauth-authenticator.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
 import { PresentedSignature } from './presented-signatures.js';
 import { type Verdict, type Verifier } from './verification.js';
@@ -15,16 +15,22 @@ const MAX_WAITING = 16;
 
 let waiting = 0;
 
+interface ReceivedHead {
+  readonly method: string;
+  readonly url: string | Uint8Array;
+  readonly headers: MAuthHeaderFields;
+}
+
 /** Has each signature that does not match explained in the log; see the option `explainFailures`. */
 export class ExplainedVerifier implements Verifier {
-  readonly #request: RequestHead;
+  readonly #request: ReceivedHead;
   #pieces: Uint8Array[] = [];
   #bytes = 0;
 
   constructor(
     private readonly verifier: LocalVerifier,
     /** As it came: whoever is next may change the headers. */
-    request: RequestHead,
+    request: ReceivedHead,
     private readonly head: RequestLine,
     private readonly settings: Pick<MAuthSettings, 'logger' | 'now'>,
   ) {

@@ -141,7 +141,7 @@ export class Verification {
   #event(decision: Decision): MAuthAuthenticatedEvent {
     const source = this.kind === 'response' ? 'response' : 'request';
     const { durationMs } = this;
-    return known({ ...decision, source, ...subjectOf(this.head), durationMs }) as MAuthAuthenticatedEvent;
+    return known({ ...decision, source, ...subjectOf(this.head), durationMs });
   }
 
   /** Once: what is decided later is about what surrounds the message. */

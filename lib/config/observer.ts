@@ -72,7 +72,7 @@ export interface MAuthKeyFetchedEvent {
  */
 export interface MAuthObserver {
   /** Once for each request and response that was to be authenticated; only `forbidden` may follow an `authentic`. */
-  authenticated?(event: MAuthAuthenticatedEvent): void;
-  signed?(event: MAuthSignedEvent): void;
-  keyFetched?(event: MAuthKeyFetchedEvent): void;
+  authenticated?(event: MAuthAuthenticatedEvent): void | Promise<void>;
+  signed?(event: MAuthSignedEvent): void | Promise<void>;
+  keyFetched?(event: MAuthKeyFetchedEvent): void | Promise<void>;
 }

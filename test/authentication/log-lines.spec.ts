@@ -85,7 +85,7 @@ describe('The log of an authentication', () => {
 
   it('says why a request was refused, with a stable code', async () => {
     expect((await linesOf(BAD_V2)).slice(1)).toEqual([
-      `warn: MAuth: POST /studies from app ${alice.appUuid} is inauthentic (signature_mismatch)`,
+      `warn: MAuth: POST /studies from app ${alice.appUuid} is inauthentic (signature_mismatch: other_key)`,
     ]);
     expect((await linesOf(signedHeaders(1, bob, { appUuid: OWN_UUID }))).slice(1)).toEqual([
       `warn: MAuth: POST /studies from app ${OWN_UUID} is inauthentic (unknown_app)`,

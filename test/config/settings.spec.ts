@@ -30,6 +30,8 @@ describe('Options', () => {
       undecidedStatus: 503,
       logAttempts: true,
       logger: console,
+      observers: [],
+      explainFailures: false,
       now: expect.any(Function),
       keys: expect.objectContaining({
         maxEntries: 10_000,
@@ -171,6 +173,8 @@ describe('Options', () => {
     ['logAttempts', 'no', 'must be true or false.'],
     ['logger', { log() {}, warn() {} }, 'must be an object with the methods log, warn, error.'],
     ['logger', null, 'must be an object with the methods log, warn, error.'],
+    ['observers', {}, 'must be a list of observers.'],
+    ['explainFailures', 'yes', 'must be true, false or force.'],
     ['findPublicKey', app.publicKeyPem, 'must be a function.'],
     ['now', 7, 'must be a function.'],
     ['keys', 7, 'must be an object.'],

@@ -84,7 +84,7 @@ export class Witness {
   /** Why requests were refused, as the log tells. */
   codes(): (string | undefined)[] {
     const refusals = this.logger.lines.filter(({ level }) => level === 'warn');
-    return refusals.map(({ message }) => /\((\w+)\)$/.exec(message)?.[1]);
+    return refusals.map(({ message }) => /\((\w+)(?:: \w+)?\)$/.exec(message)?.[1]);
   }
 
   /** A handler runs. */
