@@ -11,7 +11,7 @@ const BLOCK = /(<!-- (?:runs until it is interrupted|fragment) -->\n\n)?```(sh|t
 /** The page as one script: what it starts beside is started beside, and each block of text is looked for behind it. */
 function scriptOf(page: string): { script: string; expected: string[] } {
   const expected: string[] = [];
-  const lines = ['set -e', `trap 'kill $(jobs -p)' EXIT`];
+  const lines = ['set -e', `trap 'jobs -p | xargs -r kill' EXIT`];
   for (const [, note = '', kind, content] of page.matchAll(BLOCK)) {
     if (note.includes('fragment')) continue;
     if (kind === 'text') expected.push(...content.trimEnd().split('\n'));
@@ -44,17 +44,17 @@ describe('What the commands of a page print', () => {
     line.remove();
   });
 
+  const configured = () => ({
+    APP_UUID: app.appUuid,
+    MAUTH_PRIVATE_KEY_FILE: line.write('own.pem', app.privateKeyPem),
+    MAUTH_URL: service.url,
+    API_URL: server.url,
+  });
+
   itWithCurl.each([
     ['command-line.md', () => ({})],
-    [
-      'proxy.md',
-      () => ({
-        APP_UUID: app.appUuid,
-        MAUTH_PRIVATE_KEY_FILE: line.write('own.pem', app.privateKeyPem),
-        MAUTH_URL: service.url,
-        API_URL: server.url,
-      }),
-    ],
+    ['proxy.md', configured],
+    ['troubleshooting.md', configured],
   ])('is what it shows: %s', async (page, more) => {
     let text = readFileSync(join(__dirname, '../../docs', page), 'utf8');
     for (const port of ['7000', '9292', '9393']) text = text.replaceAll(port, String(await freePort()));

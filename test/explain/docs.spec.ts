@@ -1,16 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { transformSync } from '@swc/core';
 import { explainRequest } from 'nestjs-mauth/explain';
 import { generateMAuthKeyPair } from 'nestjs-mauth/testing';
 import { MAuthSigner } from '../../lib/core.js';
+import { provenCause, type ExplainCause } from '../../lib/explain/causes.js';
+import { blocksOf, rowsOf, sectionOf } from '../support/page-code.js';
+import { literalsOf } from '../support/source-code.js';
 
-const page = readFileSync(join(__dirname, '../../docs/troubleshooting.md'), 'utf8');
+const PAGE = 'troubleshooting.md';
 
 describe('docs/troubleshooting.md', () => {
   it('prints what it says', async () => {
-    const [code = '', output = ''] = [...page.matchAll(/```(?:ts)?\n([^]*?)```/g)].map(([, block]) => block);
+    const [code] = blocksOf(PAGE, 'ts');
+    const [, output] = blocksOf(PAGE, 'txt');
     const { privateKey, publicKey } = await generateMAuthKeyPair();
     const appUuid = '5ff4257e-9c16-11e0-b048-0026bbfffe5e';
     const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v2' });
@@ -22,5 +24,16 @@ describe('docs/troubleshooting.md', () => {
     });
     runInNewContext(script, { explainRequest, request: { headers }, publicKey, console, Date });
     expect(`${lines.join('\n')}\n`).toBe(output);
+  });
+
+  it('has the text and the remedy of each cause, and no others', () => {
+    const plain = (text: string) => text.replace(/[`\\]/g, '');
+    const shown = rowsOf(sectionOf(PAGE, 'Causes, and what is printed for them'));
+    const codes = literalsOf('explain/causes.ts', 'ExplainCause') as ExplainCause[];
+    expect(shown.map(([code]) => code).sort()).toEqual([...codes].sort());
+    for (const [code, text, remedy] of shown) {
+      const cause = provenCause(code as ExplainCause);
+      expect([code, plain(text), plain(remedy)]).toEqual([code, plain(cause.text), plain(cause.remedy)]);
+    }
   });
 });

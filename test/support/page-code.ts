@@ -26,3 +26,22 @@ export function runBlock(block: string, load: NodeJS.Require): Record<string, un
   new Function('require', 'exports', code)(load, exported);
   return exported;
 }
+
+/** What stands below a heading of a page, down to the next one of its rank or above. */
+export function sectionOf(page: string, heading: string): string {
+  const lines = readFileSync(join(__dirname, '../../docs', page), 'utf8').split('\n');
+  const from = lines.findIndex((line) => /^#+ /.test(line) && line.replace(/^#+ /, '') === heading);
+  if (from < 0) throw new Error(`docs/${page} has no heading "${heading}"`);
+  const rank = lines[from].indexOf(' ');
+  const next = new RegExp(`^#{1,${rank}} `);
+  const length = lines.slice(from + 1).findIndex((line) => next.test(line));
+  return lines.slice(from + 1, length < 0 ? undefined : from + 1 + length).join('\n');
+}
+
+/** The rows of all tables of a text that begin with a code in backticks; the code is without them. */
+export function rowsOf(text: string): string[][] {
+  return [...text.matchAll(/^\| `([a-z0-9_]+)` +\|(.*)\|$/gm)].map(([, code, rest]) => [
+    code,
+    ...rest.split('|').map((cell) => cell.trim()),
+  ]);
+}
