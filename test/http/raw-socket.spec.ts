@@ -182,7 +182,9 @@ describe.each(APPLICATIONS)('Raw requests to %s', (_, { refusesEverything, start
     await raw(`GET ${target}?secret=1`, headers);
     const messages = app.logger.lines.map(({ message }) => message);
     expect(messages).toHaveLength(1);
-    expect(messages[0]).toMatch(/^MAuth: GET \/[\x20-\x7e…]+ \((ambiguous_path|signature_mismatch: other_message)\)$/);
+    expect(messages[0]).toMatch(
+      /^MAuth: GET \/[\x20-\x7e…]+ \((ambiguous_path|signature_mismatch: other_message)\)$/,
+    );
     expect(messages[0]).not.toContain('secret');
     expect(messages[0]?.length).toBeLessThan(500);
   });
