@@ -44,6 +44,7 @@ module.exports = {
     '^nestjs-mauth/testing$': '<rootDir>/lib/testing/index.ts',
     '^nestjs-mauth/terminus$': '<rootDir>/lib/terminus/index.ts',
     '^nestjs-mauth/swagger$': '<rootDir>/lib/swagger/index.ts',
+    '^nestjs-mauth/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
   },
   collectCoverageFrom: ['lib/**/*.ts'],
   coverageProvider: 'v8',

@@ -11,6 +11,7 @@ import {
 import { type MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { KeyMemory, KeyRecord, lifetimeOf, type DatedKey, type RecordState } from './key-memory.js';
+import { forgetCache, noteCache } from './live-caches.js';
 import { SharedKeyStore } from './shared-key-store.js';
 
 /** The counts of a cache of keys since it was made. */
@@ -86,6 +87,7 @@ export class MAuthKeyCache {
     this.#named = new Set(
       [...warmUp, ...Object.values(settings.apps)].map((appUuid) => appUuid.toLowerCase()),
     );
+    noteCache(this);
   }
 
   /** @internal as in `PublicKeys` */
@@ -180,6 +182,7 @@ export class MAuthKeyCache {
   /** Ends look-ups that are under way and closes the connections to the source. */
   close(): void {
     ownProperty(this.#source, 'close')?.call(this.#source);
+    forgetCache(this);
   }
 
   async #lookUpOrServeStale(appUuid: string): Promise<KeyObject | undefined> {

@@ -1,4 +1,4 @@
-import { requirePackages } from '../nest/packages.js';
+import { requirePackages } from '../config/packages.js';
 
 if (typeof require === 'function') {
   requirePackages('nestjs-mauth/swagger', {

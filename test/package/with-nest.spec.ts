@@ -102,6 +102,7 @@ describe.each(NEST)('with Nest %s', (_version, packages) => {
   it.each([
     ['terminus', '@nestjs/terminus'],
     ['swagger', '@nestjs/swagger'],
+    ['opentelemetry', '@opentelemetry/api'],
   ])('nestjs-mauth/%s says which package is missing', (entry, missing) => {
     consumer.write('missing.cjs', `require('nestjs-mauth/${entry}');`);
     expect(() => consumer.node('missing.cjs')).toThrow(

@@ -1,0 +1,2 @@
+import './packages.js';
+export { instrumentMAuth, type MAuthInstrumentationOptions } from './instrument-mauth.js';
