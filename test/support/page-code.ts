@@ -10,8 +10,8 @@ export function blocksOf(page: string, language: string): string[] {
   );
 }
 
-/** Runs a block of TypeScript, and gives what it exports. */
-export function runBlock(block: string, load: NodeJS.Require): Record<string, unknown> {
+/** A block of TypeScript as CommonJS. */
+export function compileBlock(block: string): string {
   const { code } = transformSync(block, {
     swcrc: false,
     jsc: {
@@ -21,9 +21,14 @@ export function runBlock(block: string, load: NodeJS.Require): Record<string, un
     },
     module: { type: 'commonjs' },
   });
+  return code;
+}
+
+/** Runs a block of TypeScript, and gives what it exports. */
+export function runBlock(block: string, load: (name: string) => unknown): Record<string, unknown> {
   const exported: Record<string, unknown> = {};
   // eslint-disable-next-line @typescript-eslint/no-implied-eval
-  new Function('require', 'exports', code)(load, exported);
+  new Function('require', 'exports', compileBlock(block))(load, exported);
   return exported;
 }
 
