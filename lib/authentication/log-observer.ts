@@ -1,5 +1,6 @@
 import { type MAuthAuthenticatedEvent, type MAuthObserver } from '../config/observer.js';
 import { type MAuthSettings } from '../config/options.js';
+import { ownProperty } from '../protocol/own-properties.js';
 import { HEADERS, type MAuthVersion } from '../protocol/headers.js';
 
 const NONE = '[none provided]';
@@ -41,7 +42,10 @@ export class LogObserver implements MAuthObserver {
     if (outcome === 'authentic') return;
     const where = handler === undefined ? '' : ` at ${handler}`;
     const why = detail === undefined ? code : `${code}: ${detail}`;
-    logger.warn(`MAuth: ${subjectOf(event)} from app ${appUuid} ${VERDICTS[outcome]}${where} (${why})`);
+    const line = `MAuth: ${subjectOf(event)} from app ${appUuid} ${VERDICTS[outcome]}${where} (${why})`;
+    const refused = ownProperty(logger, 'refused');
+    if (typeof refused === 'function') refused.call(logger, line, event);
+    else logger.warn(line);
   }
 }
 

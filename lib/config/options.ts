@@ -1,6 +1,6 @@
 import { type KeyObject } from 'node:crypto';
 import { type Agent } from 'node:http';
-import { type MAuthObserver } from './observer.js';
+import { type MAuthAuthenticatedEvent, type MAuthObserver } from './observer.js';
 
 /** Versions that a message is signed with: MWS (`v1`), MWSV2 (`v2`) or both. */
 export type MAuthSignVersions = 'v1' | 'v2' | 'v1,v2';
@@ -13,6 +13,8 @@ export interface MAuthLogger {
   log(message: string): void;
   warn(message: string): void;
   error(message: string): void;
+  /** Where it is there, it is called instead of `warn` when a message is refused: for logs that hold fields. */
+  refused?(message: string, event: MAuthAuthenticatedEvent): void;
 }
 
 /**

@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import { isMAuthGuard } from './application-guard.js';
 import { ExemptPaths } from '../http/gate.js';
 import { MAuthGuard } from './mauth.guard.js';
@@ -9,6 +8,7 @@ import {
   type MAuthModuleExtras,
 } from './module-options.js';
 import { type MAuthSettings } from '../config/options.js';
+import { NestLogger } from './nest-logger.js';
 import { resolveSettings } from '../config/settings.js';
 import { type MAuthHttpOptions } from '../outbound/axios/mauth-http.service.js';
 import { MAuthSigner } from '../signing/mauth-signer.js';
@@ -47,7 +47,10 @@ export async function configure(options: MAuthFactoryOptions): Promise<MAuthConf
     );
   }
   const { http, ...core } = ownProperties(options);
-  const settings = resolveSettings({ ...core, logger: ownProperty(core, 'logger') ?? new Logger('MAuth') });
+  const settings = resolveSettings({
+    ...core,
+    logger: ownProperty(core, 'logger') ?? new NestLogger('MAuth'),
+  });
   checkHttp(http, settings);
   const signer = new MAuthSigner(settings, new OwnPrivateKey(core, settings.logger));
   await signer.ready();

@@ -26,7 +26,7 @@ describe.each(PLATFORMS)('The page about what is seen from outside, on %s', (_, 
     mauth.register(service.appUuid, service.publicKeyPem);
     const { appUuid, privateKeyPem } = service;
     Object.assign(process.env, { APP_UUID: appUuid, PRIVATE_KEY: privateKeyPem, MAUTH_URL: mauth.url });
-    const [audit, count] = blocksOf('telemetry.md', 'ts');
+    const [audit, , count] = blocksOf('telemetry.md', 'ts');
     const shown = runBlock(audit, require) as { mauth: DynamicModule; trail: string[] };
     const { refusals } = runBlock(count, require) as { refusals: Map<string, number> };
     const { url, close } = await startApp(adapter, { imports: [shown.mauth], controllers: [Studies] });
