@@ -32,7 +32,7 @@ export function documentWithPlaces<Document extends OpenAPIObject>(
   const classes = [...new Set(places.map(({ controller }) => controller))];
   const handlers = [...new Set(places.map(({ handler }) => handler))];
   const undo = [
-    ...classes.map((one, index) => mark(one, DECORATORS.API_SECURITY, [`${CLASS_MARK}${index}`])),
+    ...classes.map((one, index) => mark(one, `${CLASS_MARK}${index}`)),
     ...handlers.map((one, index) => markHandler(one, `${HANDLER_MARK}${index}`)),
   ];
   let document: Document;
@@ -56,14 +56,16 @@ export function documentWithPlaces<Document extends OpenAPIObject>(
 /** What `@ApiOperation()` says of security replaces what `@ApiSecurity()` says. */
 function markHandler(handler: object, name: string): () => void {
   const operation = Reflect.getMetadata(DECORATORS.API_OPERATION, handler) as Partial<Operation> | undefined;
-  if (!operation?.security) return mark(handler, DECORATORS.API_SECURITY, [name]);
+  if (!operation?.security) return mark(handler, name);
   const security = [...operation.security, { [name]: [] }];
   return replace(handler, DECORATORS.API_OPERATION, { ...operation, security });
 }
 
-function mark(target: object, key: string, names: readonly string[]): () => void {
-  const before = (Reflect.getMetadata(key, target) ?? []) as readonly SecurityRequirement[];
-  return replace(target, key, [...before, ...names.map((name) => ({ [name]: [] }))]);
+/** A class inherits the metadata of its parents; a parent's mark is not its own, and would name two classes. */
+function mark(target: object, name: string): () => void {
+  const before = (Reflect.getMetadata(DECORATORS.API_SECURITY, target) ?? []) as SecurityRequirement[];
+  const own = before.filter((requirement) => !isMark(requirement));
+  return replace(target, DECORATORS.API_SECURITY, [...own, { [name]: [] }]);
 }
 
 /** @returns puts back what was there */
@@ -80,14 +82,19 @@ function replace(target: object, key: string, value: unknown): () => void {
 /** Removes the marks, so that the operation is as it would have been without them. */
 function takeMarks(operation: Operation): ReadonlySet<string> {
   const security = operation.security ?? [];
-  const isMark = (name: string) => name.startsWith(CLASS_MARK) || name.startsWith(HANDLER_MARK);
-  const marks = new Set(security.flatMap((requirement) => Object.keys(requirement).filter(isMark)));
+  const marks = new Set(security.filter(isMark).flatMap((requirement) => Object.keys(requirement)));
   if (marks.size === 0) return marks;
-  const own = security.filter((requirement) => !Object.keys(requirement).some(isMark));
+  const own = security.filter((requirement) => !isMark(requirement));
   const isExplicit = !hasClassMark(marks);
   if (own.length > 0 || isExplicit) operation.security = own;
   else delete operation.security;
   return marks;
+}
+
+function isMark(requirement: SecurityRequirement): boolean {
+  return Object.keys(requirement).some(
+    (name) => name.startsWith(CLASS_MARK) || name.startsWith(HANDLER_MARK),
+  );
 }
 
 /** Without one, `@ApiOperation()` named the security itself, and that may be none. */
