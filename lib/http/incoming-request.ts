@@ -257,9 +257,9 @@ export class IncomingRequest extends RequestPair implements RequestHead {
 
   #bodyLost(verification: Verification): MAuthFailure {
     this.context.settings.logger.error(
-      'MAuth: the body of a request was read before it could be authenticated. Configuration error: a middleware ' +
-        'or hook that reads bodies stands in front of MAuth (in Nest: it was registered on the HTTP server instance ' +
-        'before the application was created); register it afterwards.',
+      'MAuth: the body of a request was read before it could be authenticated. Configuration error: something ' +
+        'that reads bodies stands in front of MAuth, such as a server that hands requests over once it has read ' +
+        'them; let it come after MAuth.',
     );
     return verification.refuse(undecided('body_unavailable'));
   }

@@ -292,16 +292,22 @@ const FAILURES: [name: string, codes: string[], failure: Failure][] = [
   ],
 ];
 
+/** Of processor time, which a busy machine leaves as it is. A second is the bound; compilation and garbage collection, which run beside it, come on top. */
+function secondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
+
 describe('A failure that was prepared', () => {
   it.each(FAILURES)('is explained: %s', (_name, codes, failure) => {
-    const started = performance.now();
+    const before = process.cpuUsage();
     const { verdict, causes, parts, protocolVersion } = explain(failure);
     expect(causes.map(({ code }) => code)).toEqual(codes);
     expect(verdict).toBe(failure.verdict ?? 'explained');
     expect(protocolVersion).toBe(failure.version ?? 2);
     for (const { text, remedy } of causes) expect(`${text}${remedy}`).toMatch(/[\w`)]\.$/);
     expect(parts.length).toBeGreaterThan(4);
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(secondsSince(before)).toBeLessThan(4);
   });
 
   it.each([32, constants.RSA_PSS_SALTLEN_MAX_SIGN])(
@@ -332,11 +338,10 @@ describe('A failure that was prepared', () => {
     ['slashes', 2, { url: `/${'/'.repeat(200_000)}a` }],
     ['path, V2', 2, { url: `/${rows.map(({ id }) => `${id}%20;x`).join('/')}` }],
   ] as const)('takes no longer with a large part: %s', (_name, version, came) => {
-    const started = performance.now();
+    const before = process.cpuUsage();
     const { verdict } = explain({ version, came, signed: { path: '/far', query: 'far=1' } });
     expect(verdict).toBe('unexplained');
-    // A second, and what a busy machine adds.
-    expect(performance.now() - started).toBeLessThan(3000);
+    expect(secondsSince(before)).toBeLessThan(4);
   });
 
   it('is compared with the string that the sender says it signed', () => {
