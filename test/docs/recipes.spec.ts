@@ -11,6 +11,7 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ThrottlerGuard, ThrottlerModule } from '@nestjs/throttler';
+import { type Registry } from 'prom-client';
 import * as pinoPackage from 'pino';
 import { type LoggerOptions } from 'pino';
 import {
@@ -20,6 +21,7 @@ import {
   Public,
   RequiresMAuth,
   type MAuthLogger,
+  type MAuthObserver,
   type MAuthProtection,
 } from '../../lib/index.js';
 import { FakeMAuthService } from '../../lib/testing/index.js';
@@ -72,7 +74,7 @@ class LimitedController {
 
 describe('The recipes', () => {
   it('are all tried here', () => {
-    expect(blocksOf(PAGE, 'ts')).toHaveLength(5);
+    expect(blocksOf(PAGE, 'ts')).toHaveLength(6);
   });
 });
 
@@ -90,9 +92,13 @@ describe.each(PLATFORMS)('The recipe, on %s,', (_name, createAdapter) => {
     await service.stop();
   });
 
-  function mauthWith(logger: MAuthLogger = new RecordingLogger(), protect: MAuthProtection = 'routes') {
+  function mauthWith(
+    logger: MAuthLogger = new RecordingLogger(),
+    protect: MAuthProtection = 'routes',
+    observers: readonly MAuthObserver[] = [],
+  ) {
     const { appUuid, privateKey } = self;
-    return MAuthModule.forRoot({ appUuid, privateKey, mauthUrl: service.url, protect, logger });
+    return MAuthModule.forRoot({ appUuid, privateKey, mauthUrl: service.url, protect, logger, observers });
   }
 
   async function start(imports: ModuleMetadata['imports'], prepare?: (app: INestApplication) => unknown) {
@@ -229,6 +235,16 @@ describe.each(PLATFORMS)('The recipe, on %s,', (_name, createAdapter) => {
     const { headers } = await send(`${url}/metrics`);
     expect(headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
     expect(await scrape()).toEqual(expect.arrayContaining(blockOf(recipe, 'text').trim().split('\n')));
+  });
+
+  it('for Prometheus counts decisions', async () => {
+    const recipe = 'Counts of decisions for Prometheus';
+    const shown = runBlock(blockOf(recipe), require) as { prometheus: MAuthObserver; registry: Registry };
+    const url = await start([mauthWith(undefined, 'routes', [shown.prometheus])]);
+    await rave.signed(`${url}/studies`);
+    await send(`${url}/studies`);
+    const lines = (await shown.registry.metrics()).split('\n');
+    expect(lines).toEqual(expect.arrayContaining(blockOf(recipe, 'text').trim().split('\n')));
   });
 });
 
