@@ -14,7 +14,6 @@ import { printable } from './printable.js';
 const AUTHENTICATE = channel('nestjs-mauth:authenticate');
 const SIGN = channel('nestjs-mauth:sign');
 const KEY_FETCH = tracingChannel<unknown, KeyFetch>('nestjs-mauth:key_fetch');
-const KEY_FETCH_PHASES = ['start', 'end', 'asyncStart', 'asyncEnd', 'error'] as const;
 
 /** An attempt to get a key, while it is under way; what becomes known of it is filled in. */
 export type KeyFetch = Pick<MAuthKeyFetchedEvent, 'appUuid' | 'reason' | 'attempt'> & {
@@ -60,7 +59,14 @@ export class MAuthEvents {
    * @param attempt fills in what it learns
    */
   async keyFetch<T>(fetch: KeyFetch, attempt: (fetch: KeyFetch) => Promise<T>): Promise<T> {
-    const isTraced = KEY_FETCH_PHASES.some((phase) => KEY_FETCH[phase].hasSubscribers);
+    // All of it is asked about: `hasSubscribers` of the channels together is not there in every version of Node.
+    const { start, end, asyncStart, asyncEnd, error } = KEY_FETCH;
+    const isTraced =
+      start.hasSubscribers ||
+      end.hasSubscribers ||
+      asyncStart.hasSubscribers ||
+      asyncEnd.hasSubscribers ||
+      error.hasSubscribers;
     if (!isTraced && this.#observers.length === 0) return attempt(fetch);
     const started = performance.now();
     const run = () => withCode(fetch, attempt);
