@@ -73,7 +73,7 @@ module.exports = {
   parserOptions: { project: 'tsconfig.json', sourceType: 'module' },
   plugins: ['@typescript-eslint'],
   extends: ['plugin:@typescript-eslint/recommended-type-checked'],
-  ignorePatterns: ['.eslintrc.js', '**/dist', 'coverage', 'reports', '.matrix', '.stryker-tmp'],
+  ignorePatterns: ['.eslintrc.js', '**/dist', '.build', 'coverage', 'reports', '.matrix', '.stryker-tmp'],
   rules: {
     '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
     '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],

@@ -24,7 +24,7 @@ const NEST_11 = {
 
 /** Tools that no test of lib/ needs. */
 const TOOLS =
-  /^(@arethetypeswrong\/cli|@microsoft\/api-extractor|@eslint\/.*|@nestjs\/(cli|schematics)|@stryker-mutator\/.*|eslint|prettier|publint|typescript-eslint)$/;
+  /^(@arethetypeswrong\/cli|@microsoft\/api-extractor|@eslint\/.*|@nestjs\/(cli|schematics)|@stryker-mutator\/.*|eslint|prettier|publint|rollup|rollup-plugin-dts|tslib|typescript-eslint)$/;
 
 const ROOT = new URL('../../package.json', import.meta.url);
 

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import ts from 'typescript';
 
 const root = join(__dirname, '../..');
-const dist = join(root, 'dist/esm');
+const dist = join(root, 'dist');
 const { exports: subpaths } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   exports: Record<string, string | Record<'import', { types: string }>>;
 };
@@ -55,8 +55,8 @@ function isBaseOf(symbol: ts.Symbol, name: string): boolean {
   return symbol.name === `${name}_base`;
 }
 
-const core = exportsOf(join(dist, 'core.d.ts'));
-const frontDoor = exportsOf(join(dist, 'index.d.ts'));
+const core = exportsOf(join(dist, 'esm/core.d.ts'));
+const frontDoor = exportsOf(join(dist, 'esm/index.d.ts'));
 /** Users of these entries have a Nest application, and with it the front door for Nest. */
 const FOR_NEST = ['./testing', './terminus', './swagger'];
 
