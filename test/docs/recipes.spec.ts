@@ -274,7 +274,7 @@ describe('The recipe for .env', () => {
   function errorWith(env: string): string {
     const { status = 1, stderr, name, message } = startWith(env);
     expect(status).toBe(1);
-    return stderr === undefined ? `${String(name)}: ${String(message)}` : String(stderr);
+    return stderr === undefined ? `${String(name)}: ${String(message)}` : (stderr as string);
   }
 
   const shown = blockOf('Configuration: `.env`, checked at the start', 'ini');
