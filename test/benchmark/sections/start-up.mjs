@@ -1,8 +1,8 @@
 /** How much longer an application takes to start with the package, and how fast the command line starts. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { interleave } from '../harness.mjs';
-import { caller, privatePem } from '../parties.mjs';
+import { interleave, ratio, target } from '../harness.mjs';
+import { caller, privatePem, publicPem, signer } from '../parties.mjs';
 import { Child } from '../processes/child.mjs';
 
 export const title = 'Start-up';
@@ -27,7 +27,29 @@ export default async function startUp({ isQuick }) {
     });
   }
   const commands = await measureCommands(isQuick ? 1 : 15);
+  const functions = await measureFunctions(isQuick ? 1 : 15);
+  const [, version, sign] = commands;
   return {
+    targets: [
+      ...rows.map(({ format, importing }) =>
+        target(`Importing nestjs-mauth, beyond Nest and axios, ${format}`, importing, {
+          atMost: 30,
+          unit: ' ms',
+        }),
+      ),
+      ...functions.map(({ format, relative }) =>
+        target(
+          `Importing nestjs-mauth/lambda, beside its modules of Node and libraries alone, ${format}`,
+          relative,
+          {
+            atMost: 1.5,
+            unit: ' ×',
+          },
+        ),
+      ),
+      target('mauth --version, beside node -e 0', version.ratio, { atMost: 1.5, unit: ' ×' }),
+      target('mauth sign, beside node -e 0', sign.ratio, { atMost: 3, unit: ' ×' }),
+    ],
     tables: [
       {
         title: 'Added by the package, where Nest and axios are loaded already',
@@ -39,6 +61,17 @@ export default async function startUp({ isQuick }) {
           without: '(an empty application, ms)',
         },
         rows,
+      },
+      {
+        title: 'A cold Lambda function, `nestjs-mauth/lambda`',
+        columns: {
+          format: '',
+          importing: 'import, ms',
+          libraries: '(modules of Node and libraries alone, ms)',
+          relative: '×',
+          authenticating: 'first authentication, ms',
+        },
+        rows: functions,
       },
       {
         title: 'A command from its start to its end',
@@ -74,4 +107,52 @@ async function measureCommands(rounds) {
     milliseconds: milliseconds.median,
     ratio: milliseconds.median / floor,
   }));
+}
+
+/** What `nestjs-mauth/lambda` needs from elsewhere, as whole packages, also where the build contains parts of them. */
+const LIBRARIES = [
+  ...[
+    'async_hooks',
+    'buffer',
+    'crypto',
+    'diagnostics_channel',
+    'events',
+    'fs',
+    'fs/promises',
+    'http',
+    'https',
+  ],
+  ...['stream', 'url', 'util', 'zlib'],
+]
+  .map((name) => `node:${name}`)
+  .concat('cockatiel', 'http-cache-semantics', 'lru-cache', 'valibot');
+
+async function measureFunctions(rounds) {
+  const headers = await signer('v2').signRequest({ method: 'GET', url: '/studies' });
+  const event = {
+    version: '2.0',
+    rawPath: '/studies',
+    rawQueryString: '',
+    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+    requestContext: { http: { method: 'GET', path: '/studies' } },
+  };
+  const rows = [];
+  for (const format of ['ES modules', 'CommonJS']) {
+    const start = (withPackage) => async () => {
+      const parties = { appUuid: caller.appUuid, publicPem: publicPem() };
+      const options = { withPackage, format, libraries: LIBRARIES, caller: parties, event };
+      const child = await Child.start('cold-lambda.mjs', options);
+      await child.stop();
+      return child.ready;
+    };
+    const measured = await interleave({ libraries: start(false), function: start(true) }, rounds);
+    rows.push({
+      format,
+      importing: measured.function.importing.median,
+      libraries: measured.libraries.importing.median,
+      relative: ratio(measured.function.importing, measured.libraries.importing),
+      authenticating: measured.function.authenticating.median,
+    });
+  }
+  return rows;
 }
