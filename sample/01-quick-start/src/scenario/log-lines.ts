@@ -23,6 +23,6 @@ export class LogLines implements MAuthLogger {
   takeReasons(): string[] {
     const lines = this.#lines;
     this.#lines = [];
-    return lines.map((line) => /\b[a-z]+(_[a-z0-9]+)+(?=\)?$)/.exec(line)?.[0] ?? line);
+    return lines.map((line) => /\b[a-z]+(_[a-z0-9]+)+(?=(?:: \w+)?\)?$)/.exec(line)?.[0] ?? line);
   }
 }
