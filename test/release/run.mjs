@@ -14,7 +14,14 @@ import { parseArgs } from 'node:util';
 import { componentsOf, output, sbomDifferences, sbomOf } from './sbom.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const DOCUMENTS = ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md'];
+const DOCUMENTS = [
+  'package.json',
+  'README.md',
+  'LICENSE',
+  'CHANGELOG.md',
+  'SECURITY.md',
+  'dist/LICENSES.txt',
+];
 const BUILT = /^dist\/(?:.+\/)?(?:[^/]+\.(?:[cm]?js|d\.[cm]?ts)(?:\.map)?|package\.json)$/;
 const FOR_TESTS = /\.(?:spec|test|soak)\.|(?:^|\/)(?:tests?|__tests__|fixtures)\//;
 
