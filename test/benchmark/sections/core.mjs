@@ -6,7 +6,8 @@ import { constants, createHash, privateEncrypt, publicEncrypt, sign, verify } fr
 import { promisify } from 'node:util';
 import { MAuthAuthenticator } from 'nestjs-mauth/core';
 import { stringToSign } from 'nestjs-mauth/protocol';
-import { canonicalQuery } from '../../../dist/esm/protocol/canonical-target.js';
+// Nobody imports it alone, so the package does not have it by itself; the build has left it here.
+import { canonicalQuery } from '../../../.build/protocol/canonical-target.js';
 import { interleave, pace, ratio, target, timed } from '../harness.mjs';
 import { load } from '../load.mjs';
 import { caller, lowerCase, publicPem, serviceUuid, signer, silent } from '../parties.mjs';
