@@ -1,3 +1,4 @@
+import { type Server } from 'node:http';
 import { SwaggerModule } from '@nestjs/swagger';
 import { Chromium, chromiumCommand } from '../support/chromium.js';
 import { PLATFORMS, startApp } from '../support/running-app.js';
@@ -29,7 +30,11 @@ describe('Swagger UI in Chromium (skipped where it is not installed)', () => {
     async (protect) => {
       // The page itself would be behind the gate of `everything`, so there another application shows the document.
       const shown = await startStudyApp(createAdapter, protect, 'uri');
-      const { url, close } = await startApp(createAdapter, {}, undefined, (app) =>
+      const {
+        app: page,
+        url,
+        close,
+      } = await startApp(createAdapter, {}, undefined, (app) =>
         SwaggerModule.setup('docs', app, shown.document),
       );
       try {
@@ -52,7 +57,10 @@ describe('Swagger UI in Chromium (skipped where it is not installed)', () => {
           lockOf.get('GET /api/v1/undecorated/list'),
         ]).toEqual([true, true, false, false, protect !== 'decorated']);
       } finally {
-        await close();
+        // A browser opens connections before it needs them, and a server would wait for their first request.
+        const closed = close();
+        (page.getHttpServer() as Server).closeAllConnections();
+        await closed;
         await shown.close();
       }
     },
