@@ -14,6 +14,8 @@ const MAX_BODY = 1024 * 1024;
 const MAX_WAITING = 16;
 
 let waiting = 0;
+/** One after the other, so that what else there is to do gets its turn between them. */
+let lastExplanation: Promise<void> = Promise.resolve();
 
 interface ReceivedHead {
   readonly method: string;
@@ -29,10 +31,10 @@ export class ExplainedVerifier implements Verifier {
 
   constructor(
     private readonly verifier: LocalVerifier,
-    /** As it came: whoever is next may change the headers. */
+    /** As it came: what comes next in the application may change the headers. */
     request: ReceivedHead,
     private readonly head: RequestLine,
-    private readonly settings: Pick<MAuthSettings, 'logger' | 'now'>,
+    private readonly settings: Pick<MAuthSettings, 'logger'>,
   ) {
     const { method, url, headers } = request;
     this.#request = { method, url, headers: Symbol.iterator in headers ? headers : { ...headers } };
@@ -67,23 +69,27 @@ export class ExplainedVerifier implements Verifier {
   #look(verdict: Verdict): Verdict {
     const { key } = this.verifier;
     if (!(verdict instanceof PresentedSignature) && verdict.code === 'signature_mismatch' && key) {
-      void this.#explain(key);
+      this.#explain(key);
     }
     this.#pieces = [];
     return verdict;
   }
 
-  async #explain(publicKey: KeyObject): Promise<void> {
+  #explain(publicKey: KeyObject): void {
     const body = this.#bytes > MAX_BODY ? undefined : Buffer.concat(this.#pieces);
     if (!body) return this.#log('its body has more than 1 MiB, so it was not kept');
     if (waiting >= MAX_WAITING) return this.#log('too many others are waiting to be explained');
     waiting++;
+    lastExplanation = lastExplanation.then(() => this.#explainInTurn(publicKey, body));
+  }
+
+  async #explainInTurn(publicKey: KeyObject, body: Buffer): Promise<void> {
     try {
-      const now = this.settings.now();
       const { explainRequest } = await import('../explain/explain-request.js');
       // The request is answered first.
       await new Promise((resolve) => setImmediate(resolve));
-      const { verdict, causes } = explainRequest({ ...this.#request, body, publicKey, now });
+      // Without the clock: that the time is accepted was seen before.
+      const { verdict, causes } = explainRequest({ ...this.#request, body, publicKey });
       const told = causes.map(({ code, text, remedy }) => `${code}. ${text} ${remedy}`);
       this.#log(told.length > 0 ? `${verdict}: ${told.join(' ')}` : `${verdict}: no cause could be proven`);
     } catch {
@@ -98,7 +104,7 @@ export class ExplainedVerifier implements Verifier {
       const subject = requestSubject(this.head.method, this.head.path);
       this.settings.logger.warn(`MAuth: why the signature of ${subject} does not match: ${explanation}`);
     } catch {
-      // The logger may be what has failed, and nobody waits for this line.
+      // The logger may be what has failed, and nothing depends on this line.
     }
   }
 }

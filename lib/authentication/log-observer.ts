@@ -1,6 +1,6 @@
 import { type MAuthAuthenticatedEvent, type MAuthObserver } from '../config/observer.js';
 import { type MAuthSettings } from '../config/options.js';
-import { ownProperty } from '../protocol/own-properties.js';
+import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { HEADERS, type MAuthVersion } from '../protocol/headers.js';
 
 const NONE = '[none provided]';
@@ -34,7 +34,7 @@ export class LogObserver implements MAuthObserver {
 
   authenticated(event: MAuthAuthenticatedEvent): void {
     const { logger } = this.#settings;
-    const { outcome, code, detail, appUuid = NONE, usedFallback, handler } = event;
+    const { outcome, code, detail, appUuid = NONE, usedFallback, handler } = ownProperties(event);
     // The wording after a fallback is fixed as well.
     if (usedFallback && outcome === 'authentic') {
       logger.warn('Completed successful authentication attempt after fallback to v1');
@@ -42,7 +42,7 @@ export class LogObserver implements MAuthObserver {
     if (outcome === 'authentic') return;
     const where = handler === undefined ? '' : ` at ${handler}`;
     const why = detail === undefined ? code : `${code}: ${detail}`;
-    const line = `MAuth: ${subjectOf(event)} from app ${appUuid} ${VERDICTS[outcome]}${where} (${why})`;
+    const line = `MAuth: ${subjectOf(ownProperties(event))} from app ${appUuid} ${VERDICTS[outcome]}${where} (${why})`;
     const refused = ownProperty(logger, 'refused');
     if (typeof refused === 'function') refused.call(logger, line, event);
     else logger.warn(line);

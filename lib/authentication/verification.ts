@@ -78,7 +78,7 @@ export class Verification {
   }
 
   /**
-   * Verifies. To be called once, after `prepare` found no failure. Whoever goes by the outcome calls `accepted` then.
+   * Verifies. To be called once, after `prepare` found no failure. The caller that goes by the outcome calls `accepted` then.
    *
    * @param body the whole body, where nothing was given to `update`
    */

@@ -10,7 +10,7 @@ export interface MAuthAuthenticatedEvent {
   /** Why, unless it is authentic: an `MAuthFailureCode`, or one of what surrounds authentication. */
   readonly code?: string;
   /**
-   * With `signature_mismatch`, where the public key is at hand: whether another key made the signature, or this one
+   * With `signature_mismatch`, where this process has the public key: whether another key made the signature, or this one
    * over another message. Never for the caller.
    */
   readonly detail?: 'other_key' | 'other_message';

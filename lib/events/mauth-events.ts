@@ -5,7 +5,7 @@ import {
   type MAuthObserver,
   type MAuthSignedEvent,
 } from '../config/observer.js';
-import { MAuthError } from '../config/errors.js';
+import { MAuthError, MAuthUnableToAuthenticateError } from '../config/errors.js';
 import { type MAuthSettings } from '../config/options.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { printable } from './printable.js';
@@ -54,7 +54,8 @@ export class MAuthEvents {
   }
 
   /**
-   * Runs one attempt to get a key.
+   * Runs one attempt to get a key. Subscribers of the channel see neither what it came to, which holds the key, nor the
+   * error as it was thrown, whose cause may be the application's own.
    *
    * @param attempt fills in what it learns
    */
@@ -69,9 +70,25 @@ export class MAuthEvents {
       error.hasSubscribers;
     if (!isTraced && this.#observers.length === 0) return attempt(fetch);
     const started = performance.now();
-    const run = () => withCode(fetch, attempt);
+    let settled: () => T = () => {
+      throw new MAuthUnableToAuthenticateError('service_unavailable', 'The attempt came to nothing.');
+    };
+    const run = async () => {
+      try {
+        const value = await attempt(fetch);
+        settled = () => value;
+      } catch (error) {
+        fetch.code = error instanceof MAuthError ? error.code : 'service_unavailable';
+        settled = () => {
+          throw error;
+        };
+        throw new MAuthUnableToAuthenticateError(fetch.code, 'The attempt failed.');
+      }
+    };
     try {
-      return await (isTraced ? KEY_FETCH.tracePromise(run, fetch) : run());
+      await (isTraced ? KEY_FETCH.tracePromise(run, fetch) : run());
+    } catch {
+      // `settled` has the error itself.
     } finally {
       const { appUuid, reason, attempt: count, status, found, maxAge, code } = fetch;
       const durationMs = performance.now() - started;
@@ -84,6 +101,7 @@ export class MAuthEvents {
       };
       this.#tell('keyFetched', Object.freeze(event));
     }
+    return settled();
   }
 
   #tell<Name extends keyof MAuthObserver>(
@@ -93,8 +111,10 @@ export class MAuthEvents {
     for (const observer of this.#observers) {
       try {
         const told = tellerOf(observer, name)?.call(observer, event);
-        // Of an `async` one that rejects, nobody else would know, and Node would end the process.
-        if (told instanceof Promise) told.catch((error: unknown) => this.#failed(name, error));
+        // Where a promise of any make rejects and is not looked at, Node ends the process.
+        if (told !== undefined) {
+          Promise.resolve(told).then(undefined, (error: unknown) => this.#failed(name, error));
+        }
       } catch (error) {
         this.#failed(name, error);
       }
@@ -102,27 +122,18 @@ export class MAuthEvents {
   }
 
   #failed(name: string, error: unknown): void {
-    const message: unknown = ownProperty(error, 'message') ?? error;
-    const why = typeof message === 'string' ? `: ${printable(message)}` : '';
     try {
+      const message: unknown = ownProperty(error, 'message') ?? error;
+      const why = typeof message === 'string' ? `: ${printable(message)}` : '';
       this.#logger.error(`MAuth: \`${name}\` of one of the \`observers\` failed${why}`);
     } catch {
-      // The logger may be what has failed.
+      // Logger and error are not ours, and either may be what has failed.
     }
   }
 }
 
 function tellerOf(observer: MAuthObserver, name: keyof MAuthObserver) {
   return ownProperty(observer, name) as ((event: unknown) => unknown) | undefined;
-}
-
-async function withCode<T>(fetch: KeyFetch, attempt: (fetch: KeyFetch) => Promise<T>): Promise<T> {
-  try {
-    return await attempt(fetch);
-  } catch (error) {
-    fetch.code = error instanceof MAuthError ? error.code : 'service_unavailable';
-    throw error;
-  }
 }
 
 /** Without what is not known: an event shows only what there is. */

@@ -11,7 +11,7 @@ const MOST_BYTES = 1024 * 1024;
 const MOST_BYTES_TWICE = 64 * 1024;
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** A body that may have been signed; hashed once, whatever it is combined with. */
+/** A body that may have been signed; hashed once, however many combinations it is part of. */
 export class BodyForm {
   /** Whether its bytes are known, and not its digest alone. */
   readonly isKnown: boolean = true;

@@ -14,7 +14,7 @@ export interface SignedDigest {
 export interface SignedBlock {
   /** Undefined where no digest can be read: nothing can be compared then. */
   readonly digest?: SignedDigest;
-  /** What is wrong with the signature itself, whatever text it covers. */
+  /** What is wrong with the signature itself, independent of the text that it covers. */
   readonly causes: readonly ExplainCause[];
   /** Whether the block alone shows that this key made it; otherwise only a text that matches does. */
   readonly isProven: boolean;

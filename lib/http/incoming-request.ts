@@ -96,9 +96,9 @@ export class IncomingRequest extends RequestPair implements RequestHead {
     return this.presentedVersion !== undefined || isSigned(this.request.headers);
   }
 
-  /** Method and path as on the wire, fit for logs and events. */
+  /** Method and path that the signature covers, fit for logs and events. */
   get line(): { readonly method: string; readonly path: string } {
-    return { method: printable(this.method), path: printable(pathOf(this.originalTarget)) };
+    return { method: printable(this.method), path: printable(pathOf(this.url)) };
   }
 
   /** Milliseconds since verification began; 0 before that. */

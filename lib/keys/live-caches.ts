@@ -16,7 +16,7 @@ export function noteCache(cache: WatchedCache): void {
   references.add(new WeakRef(cache));
 }
 
-/** A cache that was closed holds keys that nobody asks for. */
+/** A cache that was closed holds keys that are no longer asked for. */
 export function forgetCache(cache: WatchedCache): void {
   for (const reference of references) if (reference.deref() === cache) references.delete(reference);
 }

@@ -193,7 +193,7 @@ export class MAuthGuard implements CanActivate {
       code,
       appUuid,
       protocolVersion,
-      usedFallback: false,
+      usedFallback: incoming !== undefined && incoming.presentedVersion !== protocolVersion,
       source: 'request',
       ...incoming?.line,
       handler: placeOf(context),

@@ -28,7 +28,9 @@ const NAME = 'nestjs-mauth';
 /** Seconds. Most decisions take less than a millisecond; those that wait for a key or a body take longer. */
 const BOUNDARIES = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
 
-let stop: (() => void) | undefined;
+// By a global name: the CommonJS and the ES module copy of this package take each other's place, too.
+const STOP = Symbol.for('nestjs-mauth:opentelemetry');
+const shared = globalThis as { [STOP]?: (() => void) | undefined };
 
 /**
  * Tells OpenTelemetry what MAuth decides and does in this process, by the diagnostics channels: call it once, after the
@@ -49,14 +51,14 @@ let stop: (() => void) | undefined;
  * instrumentMAuth();
  */
 export function instrumentMAuth(options: MAuthInstrumentationOptions = {}): () => void {
-  stop?.();
+  shared[STOP]?.();
   const tracer = (options.tracerProvider ?? trace).getTracer(NAME, VERSION);
   const ends = [...observeDecisions(options), observeKeyFetches(tracer, options), observeCaches(options)];
   const end = () => {
-    if (stop === end) stop = undefined;
+    if (shared[STOP] === end) shared[STOP] = undefined;
     for (const one of ends.splice(0)) one();
   };
-  return (stop = end);
+  return (shared[STOP] = end);
 }
 
 function meterOf({ meterProvider }: MAuthInstrumentationOptions) {

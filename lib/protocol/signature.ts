@@ -87,7 +87,7 @@ export function verifyV1Digest(publicKey: KeyObject, digest: string, signature: 
 }
 
 /**
- * Whether the owner of the key made the signature, over whatever it was: the block that it opens to is one of type 1 to
+ * Whether the owner of the key made the signature, over any text: the block that it opens to is one of type 1 to
  * the last byte of its padding. A signature of another key opens to one about once in 2^80 times.
  */
 export function isMadeByOwner(publicKey: KeyObject, signature: Uint8Array): boolean {

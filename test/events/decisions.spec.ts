@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { type IncomingMessage } from 'node:http';
 import { Controller, Get, Module } from '@nestjs/common';
 import axios from 'axios';
 import { createLambdaAuthenticator } from '../../lib/lambda/index.js';
@@ -293,6 +294,40 @@ describe.each(PLATFORMS)('A guard on %s', (_, adapter) => {
       ]);
     },
   );
+
+  it('tells of a forbidden request as it told of the authentic one', async () => {
+    const observer = new RecordedEvents();
+    const { appUuid, privateKey } = service;
+    const mauth = MAuthModule.forRoot({
+      appUuid,
+      privateKey,
+      findPublicKey: () => caller.publicKey,
+      apps: { service: appUuid },
+      logger: new RecordingLogger(),
+      // As behind a proxy that has cut off a prefix.
+      requestTarget: (request) => `/outer${(request as IncomingMessage).url}`,
+      observers: [observer],
+    });
+    const { url, close } = await startApp(adapter, { imports: [mauth], controllers: [Studies] });
+    try {
+      const signed = { method: 'GET', path: '/outer/mine' };
+      const v2 = await signatureOf({ ...signed, path: '/outer/other' });
+      const headers = { ...v2, ...(await signatureOf(signed, 'v1')) };
+      expect((await send(`${url}/mine`, { headers })).status).toBe(403);
+    } finally {
+      await close();
+    }
+    const [authentic, forbidden] = observer.decisions;
+    const { appUuid: by, path, usedFallback, protocolVersion } = authentic ?? {};
+    expect(authentic).toMatchObject({ outcome: 'authentic', path: '/outer/mine', usedFallback: true });
+    expect(forbidden).toMatchObject({
+      outcome: 'forbidden',
+      appUuid: by,
+      path,
+      usedFallback,
+      protocolVersion,
+    });
+  });
 
   it('tells once, however many guards ask', async () => {
     @Controller()

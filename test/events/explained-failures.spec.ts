@@ -80,6 +80,33 @@ describe('explainFailures', () => {
     }
   });
 
+  it('does not name the clock where the time is accepted', async () => {
+    const logger = new RecordingLogger();
+    const signer = new MAuthSigner({ appUuid: caller.appUuid, privateKey: caller.privateKey });
+    const time = Math.floor(Date.now() / 1000) - 600;
+    const headers = await signer.signRequest({ method: 'GET', url: '/nothing/alike' }, { time });
+    const authenticator = authenticatorWith(logger, { allowedDriftSeconds: 900 });
+    await authenticator.authenticateRequest({ method: 'GET', url: '/studies', headers, body: null });
+    expect((await explained(logger)).join()).toMatch(
+      /does not match: unexplained: no cause could be proven$/,
+    );
+  });
+
+  it('lets others have their turn between two explanations', async () => {
+    const logger = new RecordingLogger();
+    const authenticator = authenticatorWith(logger);
+    const headers = await signatureOf({ path: '/other' });
+    const request = { method: 'POST', url: '/receive', headers, body: null };
+    const told = () => logger.lines.filter(({ message }) => message.includes('does not match:')).length;
+    await Promise.all(Array.from({ length: 4 }, () => authenticator.authenticateRequest(request)));
+    const seen = new Set<number>();
+    while (told() < 4) {
+      await new Promise((resolve) => setImmediate(resolve));
+      seen.add(told());
+    }
+    expect([...seen].filter((count) => count > 0)).toEqual([1, 2, 3, 4]);
+  }, 30_000);
+
   it('does without a body of more than 1 MiB, and says so', async () => {
     const logger = new RecordingLogger();
     const body = Buffer.alloc(1024 * 1024 + 1, 'x');

@@ -36,7 +36,7 @@ describe.each(PLATFORMS)('The page about what is seen from outside, on %s', (_, 
     await mauth.stop();
     expect(shown.trail).toEqual([
       `authentic  ${caller.appUuid} GET /studies`,
-      'inauthentic missing_headers nobody GET /studies',
+      'inauthentic missing_headers unknown GET /studies',
     ]);
     expect([...refusals]).toEqual([['missing_headers', 1]]);
   });

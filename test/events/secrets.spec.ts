@@ -1,23 +1,32 @@
 import fc from 'fast-check';
 import { channel } from 'node:diagnostics_channel';
+import { inspect } from 'node:util';
 import { MAuthAuthenticator, MAuthSigner } from '../../lib/core.js';
+import { FakeMAuthService } from '../../lib/testing/index.js';
 import { caller, service } from '../support/inbound-app.js';
 import { RecordedEvents } from '../support/recorded-events.js';
 import { RecordingLogger } from '../support/running-app.js';
 
 const SECRET = 'Zq8secret';
 
+const CHANNELS = [
+  'nestjs-mauth:authenticate',
+  'nestjs-mauth:sign',
+  ...['start', 'end', 'asyncStart', 'asyncEnd', 'error'].map(
+    (phase) => `tracing:nestjs-mauth:key_fetch:${phase}`,
+  ),
+];
+
+/** All that can be reached: JSON would leave out errors, their causes and keys. */
+const shown = (value: unknown) =>
+  inspect(value, { depth: Infinity, showHidden: true, maxStringLength: null });
+
 describe('Events', () => {
   it('never hold a signature, a body, a query or a key', async () => {
     const observer = new RecordedEvents();
     const published: unknown[] = [];
     const listen = (event: unknown) => void published.push(event);
-    const names = [
-      'nestjs-mauth:authenticate',
-      'nestjs-mauth:sign',
-      'tracing:nestjs-mauth:key_fetch:asyncEnd',
-    ];
-    for (const name of names) channel(name).subscribe(listen);
+    for (const name of CHANNELS) channel(name).subscribe(listen);
     const observers = [observer];
     const { appUuid, privateKey } = service;
     const authenticator = new MAuthAuthenticator({
@@ -55,8 +64,8 @@ describe('Events', () => {
           };
           await authenticator.authenticateRequest({ ...request, headers, ...changed[tamper]?.() });
           const { decisions, keyFetches } = observer;
-          const told = JSON.stringify([decisions, observer.signatures, keyFetches, published]);
-          for (const hidden of [SECRET, ...signatures, 'PRIVATE KEY', 'PUBLIC KEY']) {
+          const told = shown([decisions, observer.signatures, keyFetches, published]);
+          for (const hidden of [SECRET, ...signatures, 'PRIVATE KEY', 'PUBLIC KEY', 'KeyObject']) {
             expect(told).not.toContain(hidden);
           }
           expect(decisions.length).toBe(1);
@@ -66,6 +75,53 @@ describe('Events', () => {
       ),
       { numRuns: 300 },
     );
-    for (const name of names) channel(name).unsubscribe(listen);
+    for (const name of CHANNELS) channel(name).unsubscribe(listen);
+  });
+
+  it.each([
+    ['`findPublicKey`', { findPublicKey: () => caller.publicKey }],
+    [
+      '`findPublicKey` that fails',
+      { findPublicKey: () => Promise.reject(new Error(`postgres://${SECRET}@db`)) },
+    ],
+    ['the MAuth service', {}],
+    ['a MAuth service that is away', { mauthUrl: 'http://127.0.0.1:1' }],
+  ])('never hold a key, an answer or a foreign error while the key comes from %s', async (_, source) => {
+    const mauth = await FakeMAuthService.start();
+    for (const app of [caller, service]) mauth.register(app.appUuid, app.publicKeyPem);
+    const published: unknown[] = [];
+    // As it is when it is published: what is added later is seen in the later phases.
+    const listen = (event: unknown) => void published.push(shown(event));
+    for (const name of CHANNELS) channel(name).subscribe(listen);
+    try {
+      const observer = new RecordedEvents();
+      const authenticator = new MAuthAuthenticator({
+        appUuid: service.appUuid,
+        privateKey: service.privateKey,
+        mauthUrl: mauth.url,
+        observers: [observer],
+        logger: new RecordingLogger(),
+        ...source,
+      });
+      const signer = new MAuthSigner({ appUuid: caller.appUuid, privateKey: caller.privateKey });
+      const headers = await signer.signRequest({ method: 'GET', url: '/' });
+      await authenticator.authenticateRequest({ method: 'GET', url: '/', headers, body: null });
+      expect(observer.keyFetches.length).toBeGreaterThan(0);
+      const told = shown([observer.keyFetches, published]);
+      expect(published.length).toBeGreaterThan(4);
+      for (const hidden of [
+        SECRET,
+        'PUBLIC KEY',
+        'KeyObject',
+        'ServiceAnswer',
+        'security_token',
+        'ECONNREFUSED',
+      ]) {
+        expect(told).not.toContain(hidden);
+      }
+    } finally {
+      for (const name of CHANNELS) channel(name).unsubscribe(listen);
+      await mauth.stop();
+    }
   });
 });

@@ -1,5 +1,12 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { MAuthAuthenticator, MAuthSigner, signedFetch, type MAuthObserver } from '../../lib/core.js';
+import { runInNewContext } from 'node:vm';
+import {
+  MAuthAuthenticator,
+  MAuthSigner,
+  signedFetch,
+  type MAuthObserver,
+  type MAuthUnableToAuthenticateError,
+} from '../../lib/core.js';
 import { FakeMAuthService } from '../../lib/testing/index.js';
 import { caller, service } from '../support/inbound-app.js';
 import { RecordedEvents } from '../support/recorded-events.js';
@@ -174,10 +181,27 @@ describe('Look-ups of keys', () => {
       ...['start', 'end', 'asyncStart', 'asyncEnd'],
     ]);
     expect(phases[0]?.[1]).toEqual({ appUuid, reason: 'absent', attempt: 1 });
+    // Neither the answer, which holds the key, nor the error as it was thrown.
+    expect(phases.flatMap(([, seen]) => (seen as { result?: unknown }).result ?? [])).toEqual([]);
+    const { error } = phases[4]?.[1] as { error: MAuthUnableToAuthenticateError };
+    expect(error).toMatchObject({ code: 'service_unavailable', message: 'The attempt failed.' });
+    expect(error.cause).toBeUndefined();
     expect(phases[4]?.[1]).toMatchObject({ status: 503, code: 'service_unavailable' });
     expect(phases[8]?.[1]).toMatchObject({ attempt: 2, status: 200, found: true });
   });
 });
+
+/** An error at which every look fails. */
+function unreadable(): Error {
+  return Object.defineProperty(new Error(), 'message', {
+    get() {
+      throw new Error('unreadable');
+    },
+  });
+}
+
+/** As those of another realm, or of a library: `instanceof Promise` does not know it. */
+const foreignRejection = () => runInNewContext(`Promise.reject(new Error('no disk'))`) as Promise<void>;
 
 describe('An observer that fails', () => {
   const failing: readonly [string, MAuthObserver][] = [
@@ -196,6 +220,20 @@ describe('An observer that fails', () => {
       },
     ],
     [
+      'throws what cannot be read',
+      {
+        authenticated: () => {
+          throw unreadable();
+        },
+        signed: async () => Promise.reject(unreadable()),
+        keyFetched: async () => Promise.reject(unreadable()),
+      },
+    ],
+    [
+      'rejects by a promise of another make',
+      { authenticated: foreignRejection, signed: foreignRejection, keyFetched: foreignRejection },
+    ],
+    [
       'rejects',
       {
         authenticated: async () => Promise.reject(new Error('no disk')),
@@ -205,7 +243,8 @@ describe('An observer that fails', () => {
     ],
   ];
 
-  it.each(failing)('changes no answer, and the log says so (it %s)', async (_, broken) => {
+  it.each(failing)('changes no answer, and the log says so (it %s)', async (name, broken) => {
+    const isReadable = name !== 'throws what cannot be read';
     const [logger, after] = [new RecordingLogger(), new RecordedEvents()];
     const options = { ...OWN, observers: [broken, after], logger, logAttempts: false };
     const authenticator = new MAuthAuthenticator({ ...options, findPublicKey: () => caller.publicKey });
@@ -217,11 +256,17 @@ describe('An observer that fails', () => {
     expect([after.decisions, after.signatures, after.keyFetches].map(({ length }) => length)).toEqual([
       1, 1, 1,
     ]);
-    expect(logger.lines.map(({ level, message }) => `${level}: ${message}`).sort()).toEqual([
-      'error: MAuth: `authenticated` of one of the `observers` failed: no disk',
-      'error: MAuth: `keyFetched` of one of the `observers` failed: no disk',
-      'error: MAuth: `signed` of one of the `observers` failed: no disk',
-    ]);
+    const told = logger.lines.map(({ level, message }) => `${level}: ${message}`).sort();
+    // What cannot be read cannot be told.
+    expect(told).toEqual(
+      isReadable
+        ? [
+            'error: MAuth: `authenticated` of one of the `observers` failed: no disk',
+            'error: MAuth: `keyFetched` of one of the `observers` failed: no disk',
+            'error: MAuth: `signed` of one of the `observers` failed: no disk',
+          ]
+        : [],
+    );
   });
 });
 

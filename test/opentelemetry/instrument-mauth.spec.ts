@@ -181,7 +181,14 @@ describe.each(PLATFORMS)('OpenTelemetry on %s', (_, adapter) => {
 
   it('counts once, also where it was called twice, and no more once it is stopped', async () => {
     const before = (await points('mauth.authentications'))[3]?.[1] as number;
-    stop = instrumentMAuth({ tracerProvider, meterProvider });
+    // Also by another copy of the package, as CommonJS and ES modules bring two.
+    jest.isolateModules(() => {
+      const copy = jest.requireActual<{ instrumentMAuth: typeof instrumentMAuth }>(
+        '../../lib/opentelemetry/index.js',
+      );
+      expect(copy.instrumentMAuth).not.toBe(instrumentMAuth);
+      stop = copy.instrumentMAuth({ tracerProvider, meterProvider });
+    });
     await send(`${app.url}/studies`);
     expect((await points('mauth.authentications'))[3]?.[1]).toBe(before + 1);
     stop();

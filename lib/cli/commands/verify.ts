@@ -21,7 +21,7 @@ export async function verify(
   const now = secondsFrom(flags.now) ?? time;
   const publicKey = await publicKeyOf(appUuid, flags);
   const authenticator = new MAuthAuthenticator({
-    appUuid: appUuid ?? NOBODY,
+    appUuid: appUuid ?? NO_APP,
     findPublicKey: () => publicKey,
     logAttempts: false,
     logger: { log: () => undefined, warn: () => undefined, error: () => undefined },
@@ -44,7 +44,7 @@ export async function verify(
   return result.status === 401 ? EXIT.inauthentic : EXIT.undecided;
 }
 
-const NOBODY = '00000000-0000-4000-8000-000000000000';
+const NO_APP = '00000000-0000-4000-8000-000000000000';
 
 function dateOf(seconds: number | undefined): string {
   return seconds === undefined ? 'at no time' : new Date(seconds * 1000).toISOString();

@@ -31,7 +31,7 @@ const END = '\n]}}\n';
 
 /**
  * A HAR 1.2 file (HTTP Archive) that is whole after each entry. No credential is in its headers, and no MAuth
- * signature in its text; what else is in queries and bodies is there, so nobody else may read the file.
+ * signature in its text; what else is in queries and bodies is there, so only its owner may read the file.
  */
 export class HarFile {
   readonly #file: FileHandle;

@@ -62,7 +62,7 @@ export function replaced(
 /** Methods to which Node gives no body of its own accord; for all others a length of 0 says that there is none. */
 const WITHOUT_BODY = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
-/** One `Content-Length`, that of the bytes that were signed, in place of whatever announced the body. */
+/** One `Content-Length`, that of the bytes that were signed, in place of all headers that announced the body. */
 export function framed(headers: RawHeaders, method: string, { length }: Uint8Array): RawHeaders {
   const announced = headers.find(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
   const isFramed = length > 0 || announced !== undefined || !WITHOUT_BODY.has(method);

@@ -89,7 +89,7 @@ interface Passage {
 
 /**
  * Signs the requests that pass through it, for tools that cannot sign. It listens on 127.0.0.1 alone, and refuses what
- * pages of other sites have sent: whatever goes through it has the rights of the app that signs.
+ * pages of other sites have sent: everything that goes through it has the rights of the app that signs.
  *
  * @example
  * const proxy = new SigningProxy({ signer, authenticator, target: 'https://api.example.com' });
@@ -467,7 +467,7 @@ function checkHeader([name, value]: readonly [string, string]): void {
   }
 }
 
-/** HTTP/2 is an offer that may be passed over; whoever asks for anything else would wait for it in vain. */
+/** HTTP/2 is an offer that may be passed over; a caller that asks for anything else would wait for it in vain. */
 function refuseUpgrade({ headers }: Passage): void {
   const asked = valuesOf(headers, 'upgrade').flatMap((value) => value.split(','));
   if (asked.every((protocol) => protocol.trim().toLowerCase() === 'h2c')) return;

@@ -74,9 +74,15 @@ export async function authenticateResponse(
 ): Promise<void> {
   const { status } = response;
   const events = ownProperty(authenticator as Partial<MAuthAuthenticator>, 'events');
-  const about = { usedFallback: false, source: 'response', status, durationMs: 0 } as const;
+  const begun = performance.now();
+  const about = { usedFallback: false, source: 'response', status } as const;
   if (!body) {
-    events?.authenticated({ ...about, outcome: 'undecided', code: 'body_unavailable' });
+    events?.authenticated({
+      ...about,
+      outcome: 'undecided',
+      code: 'body_unavailable',
+      durationMs: performance.now() - begun,
+    });
     throw new MAuthUnableToAuthenticateError(
       'body_unavailable',
       `The response (status ${status}) could not be authenticated: its bytes are not available as they were received. ` +
@@ -102,6 +108,7 @@ export async function authenticateResponse(
       code: 'unexpected_app',
       appUuid,
       protocolVersion,
+      durationMs: performance.now() - begun,
     });
     throw new MAuthInauthenticError(
       'unexpected_app',

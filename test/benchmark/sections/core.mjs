@@ -6,7 +6,7 @@ import { constants, createHash, privateEncrypt, publicEncrypt, sign, verify } fr
 import { promisify } from 'node:util';
 import { MAuthAuthenticator } from 'nestjs-mauth/core';
 import { stringToSign } from 'nestjs-mauth/protocol';
-// Nobody imports it alone, so the package does not have it by itself; the build has left it here.
+// The package has no entry point for it; the build leaves its modules here.
 import { canonicalQuery } from '../../../.build/protocol/canonical-target.js';
 import { interleave, pace, ratio, target, timed } from '../harness.mjs';
 import { load } from '../load.mjs';
