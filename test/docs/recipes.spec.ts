@@ -27,7 +27,7 @@ import {
 import { FakeMAuthService } from '../../lib/testing/index.js';
 import { Caller, send } from '../support/caller.js';
 import { LinkedPackage, type Outcome } from '../support/linked-package.js';
-import { blocksOf, compileBlock, runBlock, sectionOf } from '../support/page-code.js';
+import { blocksIn, blocksOf, compileBlock, runBlock, sectionOf } from '../support/page-code.js';
 import { PLATFORMS, RecordingLogger, startApp, type RunningApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
 
@@ -39,8 +39,7 @@ const coder = new Caller(apps.coder);
 
 /** The block of a recipe; every recipe has one. */
 function blockOf(heading: string, language = 'ts'): string {
-  const [, block] =
-    new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'm').exec(sectionOf(PAGE, heading)) ?? [];
+  const [block] = blocksIn(sectionOf(PAGE, heading), language);
   if (block === undefined) throw new Error(`docs/${PAGE} has no block below "${heading}"`);
   return block;
 }

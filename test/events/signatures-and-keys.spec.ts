@@ -96,7 +96,7 @@ describe('Look-ups of keys', () => {
     await authenticator.authenticateRequest(await signed());
     now += 290_000;
     await authenticator.authenticateRequest(await signed());
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    while (observer.keyFetches.length < 2) await new Promise((resolve) => setImmediate(resolve));
     const found = { appUuid, attempt: 1, status: 200, found: true, maxAge: 300, durationMs };
     expect(observer.keyFetches).toEqual([
       { ...found, reason: 'absent' },

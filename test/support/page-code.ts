@@ -4,7 +4,11 @@ import { transformSync } from '@swc/core';
 
 /** The blocks of one language of a page in docs/. */
 export function blocksOf(page: string, language: string): string[] {
-  const text = readFileSync(join(__dirname, '../../docs', page), 'utf8');
+  return blocksIn(readFileSync(join(__dirname, '../../docs', page), 'utf8'), language);
+}
+
+/** The blocks of one language of a text, such as a section of a page. */
+export function blocksIn(text: string, language: string): string[] {
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(
     ([, block]) => block,
   );
