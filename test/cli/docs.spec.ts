@@ -3,23 +3,9 @@ import { join } from 'node:path';
 import { FakeMAuthService } from '../../lib/testing/fake-mauth-service.js';
 import { CommandLine, itWithCurl, mauthWords } from '../support/command-line.js';
 import { freePort } from '../support/free-port.js';
+import { notPrinted, scriptOf } from '../support/page-script.js';
 import { createTestApp } from '../support/test-app.js';
 import { RecordingServer } from './recording-server.js';
-
-const BLOCK = /(<!-- (?:runs until it is interrupted|fragment) -->\n\n)?```(sh|text)\n([^]*?)```/g;
-
-/** The page as one script: what it starts beside is started beside, and each block of text is looked for behind it. */
-function scriptOf(page: string): { script: string; expected: string[] } {
-  const expected: string[] = [];
-  const lines = ['set -e', `trap 'jobs -p | xargs -r kill' EXIT`];
-  for (const [, note = '', kind, content] of page.matchAll(BLOCK)) {
-    if (note.includes('fragment')) continue;
-    if (kind === 'text') expected.push(...content.trimEnd().split('\n'));
-    else if (note) lines.push(`${content.trim()} &`, 'sleep 2');
-    else lines.push(content.trim(), 'echo');
-  }
-  return { script: lines.join('\n'), expected };
-}
 
 describe('What the commands of a page print', () => {
   const app = createTestApp();
@@ -55,21 +41,16 @@ describe('What the commands of a page print', () => {
     ['command-line.md', () => ({})],
     ['proxy.md', configured],
     ['troubleshooting.md', configured],
-  ])('is what it shows: %s', async (page, more) => {
-    let text = readFileSync(join(__dirname, '../../docs', page), 'utf8');
+  ])('is what it shows: %s', async (name, more) => {
+    let text = readFileSync(join(__dirname, '../../docs', name), 'utf8');
     for (const port of ['7000', '9292', '9393']) text = text.replaceAll(port, String(await freePort()));
-    const { script, expected } = scriptOf(text);
-    const { exitCode, stdout, stderr } = await line.run(['bash', '-c', script], {
+    const page = scriptOf(text);
+    const { exitCode, stdout, stderr } = await line.run(['bash', '-c', page.script], {
       env: { ...env, ...more() },
     });
     expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 });
-    const printed = `${stdout}\n${stderr}`.split(/\r?\n/);
-    expect(expected.length).toBeGreaterThan(2);
-    const isPrinted = (wanted: string) =>
-      printed.some((one) => wanted.split('…').every((part) => one.includes(part)));
-    expect({ printed, missing: expected.filter((wanted) => !isPrinted(wanted)) }).toEqual({
-      printed,
-      missing: [],
-    });
+    const printed = `${stdout}\n${stderr}`;
+    expect(page.expected.length).toBeGreaterThan(2);
+    expect({ printed, missing: notPrinted(page, printed) }).toEqual({ printed, missing: [] });
   });
 });

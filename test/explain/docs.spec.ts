@@ -1,10 +1,8 @@
-import { runInNewContext } from 'node:vm';
-import { transformSync } from '@swc/core';
 import { explainRequest } from 'nestjs-mauth/explain';
 import { generateMAuthKeyPair } from 'nestjs-mauth/testing';
 import { MAuthSigner } from '../../lib/core.js';
 import { provenCause, type ExplainCause } from '../../lib/explain/causes.js';
-import { blocksOf, rowsOf, sectionOf } from '../support/page-code.js';
+import { blocksOf, rowsOf, runBlock, sectionOf } from '../support/page-code.js';
 import { literalsOf } from '../support/source-code.js';
 
 const PAGE = 'troubleshooting.md';
@@ -18,11 +16,12 @@ describe('docs/troubleshooting.md', () => {
     const signer = new MAuthSigner({ appUuid, privateKey, signVersions: 'v2' });
     const headers = await signer.signRequest({ method: 'GET', url: '/studies?page=1' });
     const lines: string[] = [];
-    const console = { log: (line: string) => lines.push(line) };
-    const { code: script } = transformSync(code.replace(/^import .*$/m, ''), {
-      jsc: { parser: { syntax: 'typescript' } },
-    });
-    runInNewContext(script, { explainRequest, request: { headers }, publicKey, console, Date });
+    const { explain } = runBlock(code, () => ({ explainRequest })) as {
+      explain: (...values: unknown[]) => void;
+    };
+    const log = jest.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));
+    explain({ method: 'GET', url: '/gateway/studies?page=1', headers }, Buffer.alloc(0), publicKey);
+    log.mockRestore();
     expect(`${lines.join('\n')}\n`).toBe(output);
   });
 

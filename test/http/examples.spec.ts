@@ -5,7 +5,7 @@ import express from 'express';
 import fastify, { type FastifyInstance } from 'fastify';
 import * as core from '../../lib/core.js';
 import { MAuthMiddleware, MAuthModule, RequiresMAuth } from '../../lib/index.js';
-import { exampleInReadme, exampleOf, runExample } from '../support/examples.js';
+import { exampleInPage, exampleOf, runExample } from '../support/examples.js';
 import { caller, optionsFor, service, Witness } from '../support/inbound-app.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { PLATFORMS, startApp } from '../support/running-app.js';
@@ -42,7 +42,7 @@ describe('The examples', () => {
   }
 
   it.each([
-    ['README.md', () => exampleInReadme('mauthMiddleware(')],
+    ['the docs', () => exampleInPage('without-nest.md', 'mauthMiddleware(')],
     [
       'the docstring',
       () => exampleOf('lib/http/servers/mauth-middleware.ts', 'export function mauthMiddleware'),
@@ -60,7 +60,7 @@ describe('The examples', () => {
   });
 
   it.each([
-    ['README.md', () => exampleInReadme('register(mauthPlugin')],
+    ['the docs', () => exampleInPage('without-nest.md', 'register(mauthPlugin')],
     ['the docstring', () => exampleOf('lib/http/servers/mauth-plugin.ts', 'export const mauthPlugin')],
   ])('of mauthPlugin in %s', async (_, example) => {
     const app = (await runExample(example(), { fastify, ...core }, 'app')) as FastifyInstance;
@@ -96,7 +96,7 @@ describe('The examples', () => {
     }
   });
 
-  it.each(PLATFORMS)('of `requestTarget` in README.md, on %s', async (_, createAdapter) => {
+  it.each(PLATFORMS)('of `requestTarget` in the docs, on %s', async (_, createAdapter) => {
     @Controller()
     class StudiesController {
       @RequiresMAuth()
@@ -106,7 +106,13 @@ describe('The examples', () => {
       }
     }
     const given = { MAuthModule, mauthOptionsFromEnv: () => optionsFor(new Witness()) };
-    const imports = [(await runExample(exampleInReadme('requestTarget:'), given, 'mauth')) as DynamicModule];
+    const imports = [
+      (await runExample(
+        exampleInPage('security-model.md', 'requestTarget:'),
+        given,
+        'mauth',
+      )) as DynamicModule,
+    ];
     const { url, close } = await startApp(createAdapter, { imports, controllers: [StudiesController] });
     try {
       const port = Number(new URL(url).port);

@@ -7,7 +7,7 @@ import fastifyHelmet from '@fastify/helmet';
 import express from 'express';
 import helmet from 'helmet';
 import { MAuthModule } from '../../lib/index.js';
-import { exampleInReadme, runExample } from '../support/examples.js';
+import { exampleInPage, runExample } from '../support/examples.js';
 import { optionsFor, PLATFORM_NAMES, Witness } from '../support/inbound-app.js';
 import { sendBytes, sendSigned, type HttpAnswer } from '../support/signed-http.js';
 
@@ -61,8 +61,8 @@ describe.each(PLATFORM_NAMES)('Refusals of the gate on %s', (platform) => {
     done();
   };
 
-  /** As README says, up to where `main.ts` goes on. */
-  async function createAsInReadme(): Promise<INestApplication> {
+  /** As the docs say, up to where `main.ts` goes on. */
+  async function createAsInDocs(): Promise<INestApplication> {
     const quietly = {
       create: (module: never, adapter: never) =>
         NestFactory.create(module, adapter, { logger: false, abortOnError: false }),
@@ -70,12 +70,12 @@ describe.each(PLATFORM_NAMES)('Refusals of the gate on %s', (platform) => {
     const given = { AppModule, NestFactory: quietly };
     return platform === 'Express'
       ? runExample(
-          exampleInReadme('new ExpressAdapter(server)'),
+          exampleInPage('guard-and-decorators.md', 'new ExpressAdapter(server)'),
           { ...given, express, helmet, requestId, accessLog, ExpressAdapter },
           'app',
         )
       : runExample(
-          exampleInReadme('adapter.register(fastifyHelmet)'),
+          exampleInPage('guard-and-decorators.md', 'register(fastifyHelmet)'),
           { ...given, fastifyHelmet, requestId: fastifyRequestId, FastifyAdapter },
           'app',
         );
@@ -102,8 +102,8 @@ describe.each(PLATFORM_NAMES)('Refusals of the gate on %s', (platform) => {
     return [refused, unknown, handled];
   }
 
-  it('have the headers of what stands in front of it, as README says', async () => {
-    app = await createAsInReadme();
+  it('have the headers of what stands in front of it, as the docs say', async () => {
+    app = await createAsInDocs();
     for (const { headers } of await answers()) {
       expect(headers['x-request-id']).toBe('id-1');
       expect(headers['x-content-type-options']).toBe('nosniff');
@@ -114,7 +114,7 @@ describe.each(PLATFORM_NAMES)('Refusals of the gate on %s', (platform) => {
   });
 
   it('are seen by an access log there', async () => {
-    app = await createAsInReadme();
+    app = await createAsInDocs();
     if (platform === 'Fastify') {
       // Also behind the gate.
       (app.getHttpAdapter() as unknown as FastifyAdapter)

@@ -5,7 +5,7 @@ import * as library from '../../lib/index.js';
 import { kmsDecryptor } from '../../lib/kms/index.js';
 import * as lambda from '../../lib/lambda/index.js';
 import { KmsStandIn, provideAwsEnvironment } from '../kms/kms-stand-in.js';
-import { exampleInReadme, exampleOf, runExample } from '../support/examples.js';
+import { exampleInPage, exampleOf, runExample } from '../support/examples.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
 import { createTestApp } from '../support/test-app.js';
 import { httpApi } from './gateway-events.js';
@@ -84,7 +84,7 @@ describe('The example of', () => {
       () => exampleOf('lib/lambda/event-authenticator.ts', 'export function createLambdaAuthenticator'),
       '',
     ],
-    ['in README.md', () => exampleInReadme('withMAuth('), ''],
+    ['in the docs', () => exampleInPage('without-nest.md', 'withMAuth('), ''],
   ])('withMAuth: %s', async (_, example, greeting) => {
     const names = { ...library, ...freshLambda() };
     const { handler } = await runExample(example(), names, '{ handler }');

@@ -2,7 +2,7 @@ import crypto from 'node:crypto';
 import { type Type } from '@nestjs/common';
 import { Query, Resolver } from '@nestjs/graphql';
 import { AppUuid, RequiresMAuth } from '../../lib/index.js';
-import { exampleInReadme, runExample } from '../support/examples.js';
+import { exampleInPage, runExample } from '../support/examples.js';
 import { caller } from '../support/inbound-app.js';
 import { ran, overSocket, startGraphqlApp, type GraphqlApp } from '../support/graphql-app.js';
 import { PLATFORMS } from '../support/running-app.js';
@@ -73,9 +73,13 @@ describe.each(PLATFORMS)('GraphQL with Apollo on %s', (_, createAdapter) => {
     },
   );
 
-  it('works as README.md shows', async () => {
+  it('works as the docs show', async () => {
     const given = { AppUuid, Query, RequiresMAuth, Resolver };
-    const resolver = await runExample(exampleInReadme("@Resolver('Study')"), given, 'StudyResolver');
+    const resolver = await runExample(
+      exampleInPage('guard-and-decorators.md', "@Resolver('Study')"),
+      given,
+      'StudyResolver',
+    );
     await start({ resolver: resolver as Type<unknown> });
     expect(await signed({ query: '{ whoAmI }' })).toEqual({ data: { whoAmI: caller.appUuid } });
     expectUnauthenticated(await unsigned({ query: '{ whoAmI }' }));

@@ -4,7 +4,7 @@ import axios from 'axios';
 import * as core from '../../lib/core.js';
 import * as library from '../../lib/index.js';
 import { expectAuthentic, RecordingServer } from './recording-server.js';
-import { exampleInReadme, exampleOf, runExample } from '../support/examples.js';
+import { exampleInPage, exampleOf, runExample } from '../support/examples.js';
 import { PLATFORMS, RecordingLogger, startApp } from '../support/running-app.js';
 import { createTestApp } from '../support/test-app.js';
 
@@ -21,13 +21,21 @@ const options: core.MAuthOptions = {
 describe('The example of', () => {
   beforeAll(() => server.start());
   afterAll(() => server.stop());
-  beforeEach(() => server.reset());
+  beforeEach(() => {
+    server.reset();
+    jest.replaceProperty(process, 'env', { ...process.env, API_URL: server.origin });
+  });
+  afterEach(() => jest.restoreAllMocks());
 
   const study = { name: 'Mediflex' };
 
-  it('signedFetch in the README', async () => {
-    const names = { ...core, options, api: server.origin, study };
-    const response = await runExample(exampleInReadme('signedFetch(fetch'), names, 'response');
+  it('signedFetch in the docs', async () => {
+    const names = { ...core, mauthOptionsFromEnv: () => options };
+    const response = await runExample(
+      exampleInPage('without-nest.md', 'signedFetch(fetch'),
+      names,
+      'response',
+    );
     expect(response.status).toBe(200);
     expectAuthentic(server.last, own);
     expect(JSON.parse(server.last.body.toString())).toEqual(study);
@@ -40,10 +48,13 @@ describe('The example of', () => {
     expectAuthentic(server.last, own);
   });
 
-  it('any other HTTP client in the README', async () => {
-    const signer = new core.MAuthSigner(options);
-    const names = { request, once, signer, api: server.origin, study };
-    const answer = await runExample(exampleInReadme("import { request } from 'node:http'"), names, 'answer');
+  it('any other HTTP client in the docs', async () => {
+    const names = { ...core, mauthOptionsFromEnv: () => options, request, once };
+    const answer = await runExample(
+      exampleInPage('without-nest.md', "import { request } from 'node:http'"),
+      names,
+      'answer',
+    );
     expect(answer.statusCode).toBe(200);
     answer.resume();
     expectAuthentic(server.last, own);
@@ -70,13 +81,13 @@ describe('The example of', () => {
       const response = await instance.get(`${url}/terms`);
       expect(response.data).toBe('The terms.');
 
-      const asked = exampleInReadme('MAuthRequestConfig')
-        .replaceAll('this.', '')
+      const asked = exampleInPage('responses.md', 'MAuthRequestConfig')
+        .replace(/const rave = .*/, `const rave = '${own.appUuid}';`)
         .replace('/studies', `${url}/terms`);
-      const scope = { ...names, http: { axiosRef: instance }, rave: own.appUuid };
-      expect(await runExample(asked, scope, 'getMAuthIdentity(response)')).toEqual({
-        appUuid: own.appUuid,
-        protocolVersion: 2,
+      const StudiesClient = await runExample(asked, names, 'StudiesClient');
+      expect(await new StudiesClient({ axiosRef: instance }).studies()).toEqual({
+        studies: 'The terms.',
+        from: own.appUuid,
       });
     } finally {
       await close();

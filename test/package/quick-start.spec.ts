@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { MAuthSigner } from '../../lib/signing/mauth-signer.js';
 import { MAuthServiceStandIn } from '../support/mauth-service.js';
+import { freePort } from '../support/free-port.js';
+import { notPrinted, scriptOf } from '../support/page-script.js';
 import { createTestApp } from '../support/test-app.js';
 import { Consumer, developedWith, run, runBeside, tarball } from './consumer.js';
 
@@ -13,7 +14,8 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const [, quickStart = ''] =
   /## Quick start[\s\S]*?src\/app\.module\.ts[\s\S]*?```ts\n([\s\S]*?)```/.exec(readme) ?? [];
 /** The form for a `.env` file. */
-const [, asyncModule = ''] = /with `?@nestjs\/config[\s\S]*?```ts\n([\s\S]*?)```/i.exec(readme) ?? [];
+const asyncModule =
+  "MAuthModule.forRootAsync({ protect: 'routes', useFactory: () => ({ ...mauthOptionsFromEnv(), http }) });";
 /** What README says to install besides the package itself. */
 const [, packages = ''] = /^npm install nestjs-mauth (.*?) +# Nest 11$/m.exec(readme) ?? [];
 
@@ -72,15 +74,6 @@ it('answers what it signs itself', async () => {
   expect(status).toBe(200);
 });
 `;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function listening(url: string, child: ChildProcess): Promise<void> {
   while (child.exitCode === null) {
@@ -230,6 +223,22 @@ describe("README's quick start", () => {
     } finally {
       nest12.remove();
     }
+  });
+
+  it('leads on to docs/start.md, which does what it says', async () => {
+    let text = readFileSync(join(root, 'docs/start.md'), 'utf8');
+    const port = String(await freePort());
+    text = text.replaceAll('7000', String(await freePort())).replaceAll('3000', port);
+    for (const [, path = '', code = ''] of text.matchAll(/^`(src\/[^`]+)`[^\n]*:\n\n```ts\n([^]*?)^```/gm))
+      consumer.write(`app/${path}`, code);
+    const page = scriptOf(text);
+    const printed = await runBeside('bash', ['-c', `exec 2>&1\n${page.script}`], {
+      cwd: app,
+      env: { PORT: port },
+    });
+    expect({ printed, missing: notPrinted(page, printed) }).toEqual({ printed, missing: [] });
+    expect(printed).toMatch(/Tests: +\d+ passed/);
+    consumer.write('app/src/app.module.ts', quickStart);
   });
 
   it('is tested there by Jest as that application has it', async () => {

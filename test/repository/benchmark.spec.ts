@@ -10,7 +10,7 @@ function run(script: string): unknown {
 }
 
 describe('The benchmark', () => {
-  it('has page, plot and README follow from figures.json', () => {
+  it('has page and plot follow from figures.json', () => {
     const stale = run(`
       import { staleDocuments } from './test/benchmark/results.mjs';
       console.log(JSON.stringify(await staleDocuments()));
@@ -18,7 +18,7 @@ describe('The benchmark', () => {
     expect(stale).toEqual([]);
   });
 
-  it('makes page, plot and README from figures', () => {
+  it('makes page and plot from figures', () => {
     const rows = [{ platform: 'Express', request: 'GET', guard: 'MAuth <V2>', rate: 7000, relative: 0.7 }];
     const section = {
       title: 'Inbound',
@@ -31,11 +31,9 @@ describe('The benchmark', () => {
       import { documents } from './test/benchmark/results.mjs';
       console.log(JSON.stringify(await documents(${JSON.stringify({ inbound: section })})));
     `) as Record<string, string>;
-    expect(documents['README.md']).toMatch(/^\| MAuth <V2> +\| 70 % +\|/m);
-    expect(documents['test/benchmark/results/throughput.svg']).toMatch(
-      /MAuth &lt;V2&gt;<\/text>\n<rect class="ours"/,
-    );
-    expect(documents['test/benchmark/results/README.md']).toContain('2026-01-01, Node v20, one');
+    expect(documents['docs/benchmarks.md']).toMatch(/^\| MAuth <V2> +\| 70 % +\|/m);
+    expect(documents['docs/benchmarks.svg']).toMatch(/MAuth &lt;V2&gt;<\/text>\n<rect class="ours"/);
+    expect(documents['docs/benchmarks.md']).toContain('2026-01-01, Node v20, one');
   });
 
   it('says of each target whether it is met', () => {

@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENVIRONMENT } from '../../lib/config/environment-names.js';
 import { resolveSettings } from '../../lib/config/settings.js';
 import { createTestApp } from '../support/test-app.js';
 
 const root = join(__dirname, '../..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const readme = read('README.md');
+const options = read('docs/options.md');
 
 /** Dotted names of settings with their defaults. */
 function flatten(settings: object, prefix = ''): [string, unknown][] {
@@ -18,16 +20,16 @@ function flatten(settings: object, prefix = ''): [string, unknown][] {
 
 /** The last cell of the row that describes an option. */
 function documentedDefault(option: string): string | undefined {
-  return new RegExp(`^\\| \`${option.replace('.', '\\.')}\`.*\\| *([^|]*?) *\\|$`, 'm').exec(readme)?.[1];
+  return new RegExp(`^\\| \`${option.replace('.', '\\.')}\`.*\\| *([^|]*?) *\\|$`, 'm').exec(options)?.[1];
 }
 
 /** Read where `MAUTH_SIGN_VERSIONS` is not set. */
 const RUBYS_SIGN_VERSIONS = ['MAUTH_V2_ONLY_SIGN_REQUESTS', 'MAUTH_V1_ONLY_SIGN_REQUESTS'];
 
-describe('README', () => {
+describe('docs/options.md', () => {
   it('names every environment variable at its option', () => {
     for (const [option, variables] of Object.entries(ENVIRONMENT))
-      expect(readme).toMatch(
+      expect(options).toMatch(
         new RegExp(`^\\| \`${option}\`.*${variables.map((name) => `\`${name}\``).join('.*')}`, 'm'),
       );
   });
@@ -49,16 +51,26 @@ describe('README', () => {
     },
   );
 
-  it('names, for those who come from another client, only variables that are read', () => {
-    const section = /^## Coming from another MAuth client\n([\s\S]*?)^## /m.exec(readme)?.[1] ?? '';
-    const here = [...section.matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)];
+  it('is right about the variables that docs/migration.md says are the same', () => {
+    const here = [...read('docs/migration.md').matchAll(/^\| (.*?) +\| (.*?) +\|$/gm)];
     expect(here.length).toBeGreaterThan(30);
     const variables = here
       .filter(([, , ours]) => ours === 'the same variables')
       .flatMap(([, theirs]) => [...theirs.matchAll(/`([A-Z0-9_]+)`/g)].map(([, name]) => name));
     expect(variables.length).toBeGreaterThan(15);
-    const read: readonly string[] = [...Object.values(ENVIRONMENT).flat(), ...RUBYS_SIGN_VERSIONS];
-    expect(variables.filter((name) => !read.includes(name))).toEqual([]);
+    const known: readonly string[] = [...Object.values(ENVIRONMENT).flat(), ...RUBYS_SIGN_VERSIONS];
+    expect(variables.filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
+
+describe('README', () => {
+  it('is short', () => {
+    expect(readme.split('\n').length).toBeLessThanOrEqual(150);
+  });
+
+  it('has every page of docs/ on its map', () => {
+    const pages = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+    expect(pages.filter((page) => !readme.includes(`](docs/${page})`))).toEqual([]);
   });
 
   it('names the commands for a fresh clone', () => {
@@ -66,9 +78,11 @@ describe('README', () => {
     expect(readme).toContain('\nnpm ci && npm run sample\n');
   });
 
-  it('names only scripts that there are', () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const named = [...readme.matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name);
+  it('names only scripts that there are, as do the pages for contributors', () => {
+    const { scripts } = JSON.parse(read('package.json'));
+    const pages = readdirSync(join(root, 'docs/contributing')).map((name) => `docs/contributing/${name}`);
+    const text = ['README.md', 'CONTRIBUTING.md', ...pages].map(read).join('\n');
+    const named = [...text.matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name);
     expect(named.filter((name) => !(name in scripts) && name !== 'start')).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { blocksOf } from './page-code.js';
 
 const root = join(__dirname, '../..');
 
@@ -25,12 +26,10 @@ export function exampleOf(file: string, declaration: string): string {
   return example;
 }
 
-/** The block of code in README.md that contains a text, without its imports. */
-export function exampleInReadme(text: string): string {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const blocks = [...readme.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block ?? '');
-  const found = blocks.find((block) => block.includes(text));
-  if (found === undefined) throw new Error(`no example in README.md has ${text}`);
+/** The block of code in a page of docs/ that contains a text, without its imports. */
+export function exampleInPage(page: string, text: string): string {
+  const found = blocksOf(page, 'ts').find((block) => block.includes(text));
+  if (found === undefined) throw new Error(`no example in docs/${page} has ${text}`);
   return found.replace(/^import .*\n/gm, '').replace(/^export /gm, '');
 }
 

@@ -16,7 +16,7 @@ export function describeWithSuites(
     describe(name, () => tests((...names) => join(folder, ...names)));
     return;
   }
-  describe.skip(`${name} (skipped: MAUTH_SUITES_DIR names no folder with ${part}, see README)`, () => {
+  describe.skip(`${name} (skipped: MAUTH_SUITES_DIR names no folder with ${part}, see docs/contributing/tests.md)`, () => {
     it.todo('needs the public suites');
   });
 }
