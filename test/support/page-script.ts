@@ -8,10 +8,13 @@ export interface PageScript {
   readonly expected: readonly string[];
 }
 
+/** With the processes that they have started: each job has a group of its own (`set -m`). */
+const END_ALL = `trap 'for job in $(jobs -p); do kill -- -$job || true; done' EXIT`;
+
 /** A page as one script, from top to bottom, without its fragments. */
 export function scriptOf(page: string): PageScript {
   const expected: string[] = [];
-  const lines = ['set -e', `trap 'jobs -p | xargs -r kill' EXIT`];
+  const lines = ['set -em', END_ALL];
   for (const [, note, port, kind, content = ''] of page.matchAll(BLOCK)) {
     if (note === 'fragment') continue;
     if (kind === 'text') expected.push(...content.trimEnd().split('\n'));
