@@ -52,7 +52,9 @@ export type MAuthFailureCode = MAuthInauthenticCode | MAuthUndecidedCode;
 /** 401: inauthentic. 503: could not be decided. */
 export interface MAuthFailure {
   readonly authentic: false;
+  /** 401: inauthentic. 503: it could not be decided. */
   readonly status: 401 | 503;
+  /** Why; for the log, never for the caller. */
   readonly code: MAuthFailureCode;
 }
 

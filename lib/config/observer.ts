@@ -36,8 +36,11 @@ export interface MAuthAuthenticatedEvent {
 /** A message that was signed. */
 export interface MAuthSignedEvent {
   readonly kind: 'request' | 'response';
+  /** Which signatures it carries. */
   readonly versions: 'v1' | 'v2' | 'v1,v2';
+  /** What signing took, in milliseconds. */
   readonly durationMs: number;
+  /** Length of the body that is covered, in bytes. */
   readonly bodyBytes: number;
 }
 
@@ -73,6 +76,8 @@ export interface MAuthKeyFetchedEvent {
 export interface MAuthObserver {
   /** Once for each request and response that was to be authenticated; only `forbidden` may follow an `authentic`. */
   authenticated?(event: MAuthAuthenticatedEvent): void | Promise<void>;
+  /** Once for each request and response that was signed; once more for each attempt and redirect. */
   signed?(event: MAuthSignedEvent): void | Promise<void>;
+  /** Once for each attempt to get a public key. */
   keyFetched?(event: MAuthKeyFetchedEvent): void | Promise<void>;
 }

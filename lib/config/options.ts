@@ -10,8 +10,11 @@ export type MAuthPublicKey = string | KeyObject | undefined;
 
 /** Where log lines go, one call for each; Nest's `Logger` and `console` both fit. */
 export interface MAuthLogger {
+  /** Attempts, and news such as a private key that was renewed. */
   log(message: string): void;
+  /** Refusals, and what may need a look. */
   warn(message: string): void;
+  /** What keeps requests from being decided or signed. */
   error(message: string): void;
   /** Where it is there, it is called instead of `warn` when a message is refused: for logs that hold fields. */
   refused?(message: string, event: MAuthAuthenticatedEvent): void;

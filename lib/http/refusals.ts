@@ -13,8 +13,10 @@ export type MAuthBodyFailureCode =
   /** 400: the caller went away, or its message was cut short, or went on behind its announced length. */
   | 'body_aborted';
 
+/** The body did not come as it should, so the request could not be verified; `code` is for the log. */
 export interface MAuthBodyFailure {
   readonly authentic: false;
+  /** What the caller is answered with. */
   readonly status: 400 | 408 | 413 | 503;
   readonly code: MAuthBodyFailureCode;
 }

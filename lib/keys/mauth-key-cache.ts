@@ -130,6 +130,7 @@ export class MAuthKeyCache {
     }
   }
 
+  /** The app's key has verified a signature, so it gives way to junk no more. */
   noteVerified(appUuid: string): void {
     this.#memory.noteVerified(appUuid);
   }
@@ -148,6 +149,7 @@ export class MAuthKeyCache {
     this.#lookups.clear();
   }
 
+  /** Counts since the application started, and how many keys there are now: for metrics and health checks. */
   stats(): MAuthKeyCacheStats {
     return { ...this.#counts, size: this.#memory.size, pending: this.#lookups.size };
   }

@@ -89,6 +89,7 @@ export class MAuthUnavailableException extends ServiceUnavailableException {
     this.extensions = { code: 'SERVICE_UNAVAILABLE', originalError: body };
   }
 
+  /** 503, or what `undecidedStatus` says. */
   override getStatus(): number {
     return this.#status;
   }

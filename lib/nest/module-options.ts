@@ -68,6 +68,7 @@ export interface MAuthModuleOptions extends MAuthFactoryOptions, MAuthModuleExtr
  * }
  */
 export interface MAuthOptionsFactory {
+  /** Called once, when the application starts. */
   createMAuthOptions(): MAuthFactoryOptions | PromiseLike<MAuthFactoryOptions>;
 }
 

@@ -75,6 +75,7 @@ export interface ResponseMessage {
   readonly time: number | string;
 }
 
+/** What a signature is made for. */
 export type SignableMessage = RequestMessage | ResponseMessage;
 
 /** What stands before the body in a string to sign. */

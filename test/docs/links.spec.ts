@@ -19,8 +19,10 @@ function pages(): string[] {
 function anchorsOf(page: string): Set<string> {
   const text = readFileSync(join(root, page), 'utf8').replace(/^```[^]*?^```/gm, '');
   const seen = new Map<string, number>();
-  return new Set(
-    [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
+  const written = [...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = '']) => id);
+  return new Set([
+    ...written,
+    ...[...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => {
       const anchor = heading
         .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
         .toLowerCase()
@@ -30,7 +32,7 @@ function anchorsOf(page: string): Set<string> {
       seen.set(anchor, before + 1);
       return before === 0 ? anchor : `${anchor}-${before}`;
     }),
-  );
+  ]);
 }
 
 /** Links of a page to other places of the repository that are not there. */

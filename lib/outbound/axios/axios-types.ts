@@ -34,6 +34,7 @@ export type RequestConfig = Parameters<RequestInterceptor>[0];
  */
 export type MAuthRequestConfig<Config = NonNullable<Parameters<HttpService['axiosRef']['request']>[0]>> =
   Config & {
+    /** For this request alone. */
     mauth?: MAuthRequestOptions;
   };
 
