@@ -1,7 +1,7 @@
 import { type MAuthAuthenticatedEvent } from '../config/observer.js';
 import { type MAuthSettings } from '../config/options.js';
 import { known, type MAuthEvents } from '../events/mauth-events.js';
-import { printable } from '../events/printable.js';
+import { printable, printablePath } from '../events/printable.js';
 import { StatusLine, type MessageHead } from '../protocol/string-to-sign.js';
 import { isPromise, type MaybePromise } from './maybe-promise.js';
 import { type LogObserver } from './log-observer.js';
@@ -188,5 +188,5 @@ function subjectOf(
 ): Pick<MAuthAuthenticatedEvent, 'method' | 'path' | 'status'> {
   if (!head) return {};
   if (head instanceof StatusLine) return { status: head.status };
-  return { method: printable(head.method), path: printable(head.path) };
+  return { method: printable(head.method), path: printablePath(head.path) };
 }

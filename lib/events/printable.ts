@@ -9,7 +9,12 @@ export function printable(text: string): string {
   );
 }
 
+/** The path of a target, fit for logs and events: what stands behind a `?` or a raw `#` may be secret. */
+export function printablePath(target: string): string {
+  return printable(target.replace(/[?#][^]*$/, ''));
+}
+
 /** A request in a few words, fit for a log line. */
-export function requestSubject(method: string, path: string): string {
-  return `${printable(method)} ${printable(path)}`;
+export function requestSubject(method: string, target: string): string {
+  return `${printable(method)} ${printablePath(target)}`;
 }

@@ -7,7 +7,7 @@ import { isReadAsLatin1, pathOf, signedTarget } from '../authentication/path-pol
 import { inauthentic, undecided, type MAuthFailure } from '../authentication/result.js';
 import { type Verification } from '../authentication/verification.js';
 import { type MAuthSettings } from '../config/options.js';
-import { printable, requestSubject } from '../events/printable.js';
+import { printable, printablePath, requestSubject } from '../events/printable.js';
 import { type TargetReader } from './platform.js';
 import {
   sendAnswer,
@@ -98,7 +98,7 @@ export class IncomingRequest extends RequestPair implements RequestHead {
 
   /** Method and path that the signature covers, fit for logs and events. */
   get line(): { readonly method: string; readonly path: string } {
-    return { method: printable(this.method), path: printable(pathOf(this.url)) };
+    return { method: printable(this.method), path: printablePath(this.url) };
   }
 
   /** Milliseconds since verification began; 0 before that. */
@@ -108,7 +108,7 @@ export class IncomingRequest extends RequestPair implements RequestHead {
 
   /** The request in a few words, fit for a log line. */
   get subject(): string {
-    return requestSubject(this.method, pathOf(this.originalTarget));
+    return requestSubject(this.method, this.originalTarget);
   }
 
   /** Whether verification has begun: at once for signed requests, for others when a guard or a gate asks. */

@@ -92,23 +92,49 @@ const SHARE_OF_UNVERIFIED = 0.1;
 /** Made-up apps end up among the absences and only there, so they push out nothing but each other. */
 const MAX_ABSENCES = 10_000;
 
+/** No options at all: not even those that something in the process has written to `Object.prototype`. */
+const NO_OPTIONS = Object.create(null) as object;
+
+/** Records of at most so many apps; the least recently used goes first. */
+class Records<Kind extends AppRecord> extends LRUCache<string, Kind> {
+  constructor(max: number) {
+    super(Object.assign(Object.create(null), { max }) as { max: number });
+  }
+
+  override get(appUuid: string): Kind | undefined {
+    return super.get(appUuid, NO_OPTIONS);
+  }
+
+  override peek(appUuid: string): Kind | undefined {
+    return super.peek(appUuid, NO_OPTIONS);
+  }
+
+  override has(appUuid: string): boolean {
+    return super.has(appUuid, NO_OPTIONS);
+  }
+
+  override set(appUuid: string, record: Kind): this {
+    return super.set(appUuid, record, NO_OPTIONS);
+  }
+}
+
 /** The records of all apps, and for how long they count. It asks no source. */
 export class KeyMemory {
   readonly #settings: Pick<MAuthSettings, 'now' | 'keys'>;
   /** Keys that have verified a signature, and those of apps that the options name. */
-  readonly #verified: LRUCache<string, KeyRecord>;
+  readonly #verified: Records<KeyRecord>;
   /**
    * All others. Any caller can name the UUIDs of registered apps and sign with junk, so these keys push out each other
    * and none of the verified ones.
    */
-  readonly #unverified: LRUCache<string, KeyRecord>;
-  readonly #absences = new LRUCache<string, AbsenceRecord>({ max: MAX_ABSENCES });
+  readonly #unverified: Records<KeyRecord>;
+  readonly #absences = new Records<AbsenceRecord>(MAX_ABSENCES);
 
   constructor(settings: Pick<MAuthSettings, 'now' | 'keys'>) {
     this.#settings = settings;
     const { maxEntries } = settings.keys;
-    this.#verified = new LRUCache({ max: maxEntries });
-    this.#unverified = new LRUCache({ max: maxEntries });
+    this.#verified = new Records(maxEntries);
+    this.#unverified = new Records(maxEntries);
   }
 
   /** How many keys there are. */

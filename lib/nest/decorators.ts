@@ -1,8 +1,7 @@
 import { type IncomingMessage } from 'node:http';
 import { applyDecorators, createParamDecorator, UseGuards, type ExecutionContext } from '@nestjs/common';
-import { printable } from '../events/printable.js';
+import { requestSubject } from '../events/printable.js';
 import { loggerFor, type MAuthIdentity } from '../authentication/identity.js';
-import { pathOf } from '../authentication/path-policy.js';
 import { MAuthConfigurationError } from '../config/errors.js';
 import { getMAuthIdentity } from '../http/identity.js';
 import { originalTarget, nodeRequest } from '../http/request-pair.js';
@@ -173,7 +172,7 @@ function reportUnprotected(context: ExecutionContext, request: IncomingMessage):
   const logger = loggerFor(request);
   if (!logger) return;
   const place = `${context.getClass().name}.${context.getHandler().name}`;
-  const subject = `${printable(request.method ?? '')} ${printable(pathOf(originalTarget(request)))}`;
+  const subject = requestSubject(request.method ?? '', originalTarget(request));
   logger.warn(
     `MAuth: ${subject} was refused (not_authenticated): ${place} asks for its caller, but nothing has authenticated ` +
       'the request. Put @RequiresMAuth() or @OptionalMAuth() there, in place of @Public() if it has that, or protect ' +

@@ -1,9 +1,8 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
-import { printable } from '../events/printable.js';
+import { requestSubject } from '../events/printable.js';
 import { privateFieldMap } from '../authentication/private-field-map.js';
 import { type MAuthLogger } from '../config/options.js';
 import { type EarlierLayers } from '../http/platform.js';
-import { pathOf } from '../authentication/path-policy.js';
 
 /** A class, like all that refers to a request (see `RequestPair`). */
 class Watched {
@@ -49,7 +48,7 @@ export class GateWatch {
     if (this.#hasReported) return;
     this.#hasReported = true;
     this.#logger.error(
-      `MAuth: ${printable(method)} ${printable(pathOf(target))} was answered unsigned by a middleware or hook in front ` +
+      `MAuth: ${requestSubject(method, target)} was answered unsigned by a middleware or hook in front ` +
         "of the gate of `protect: 'everything'`. It was registered on the HTTP server instance before the application " +
         'was created; register it afterwards. Further answers of this kind are not reported.',
     );

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { channel } from 'node:diagnostics_channel';
 import { inspect } from 'node:util';
+import { Controller, Get } from '@nestjs/common';
 import { MAuthAuthenticator, MAuthSigner } from '../../lib/core.js';
+import { MAuthModule } from '../../lib/index.js';
 import { FakeMAuthService } from '../../lib/testing/index.js';
 import { caller, service } from '../support/inbound-app.js';
 import { RecordedEvents } from '../support/recorded-events.js';
-import { RecordingLogger } from '../support/running-app.js';
+import { PLATFORMS, RecordingLogger, startApp } from '../support/running-app.js';
+import { sendSigned } from '../support/signed-http.js';
 
 const SECRET = 'Zq8secret';
 
@@ -17,9 +20,42 @@ const CHANNELS = [
   ),
 ];
 
+@Controller()
+class StudiesController {
+  @Get('studies')
+  all() {}
+}
+
 /** All that can be reached: JSON would leave out errors, their causes and keys. */
 const shown = (value: unknown) =>
   inspect(value, { depth: Infinity, showHidden: true, maxStringLength: null });
+
+describe.each(PLATFORMS)('On the wire, on %s', (_, createAdapter) => {
+  it.each(['routes', 'everything'] as const)(
+    'what stands behind a raw # reaches neither events nor log (%s)',
+    async (protect) => {
+      const observer = new RecordedEvents();
+      const logger = new RecordingLogger();
+      const { appUuid, privateKey } = service;
+      const findPublicKey = () => caller.publicKey;
+      const mauth = { appUuid, privateKey, findPublicKey, protect, logger, observers: [observer] };
+      const { url, close } = await startApp(createAdapter, {
+        imports: [MAuthModule.forRoot(mauth)],
+        controllers: [StudiesController],
+      });
+      try {
+        const port = Number(new URL(url).port);
+        for (const path of [`/studies#${SECRET}`, `/studies?page=1#${SECRET}`]) {
+          expect((await sendSigned({ port, method: 'GET', path })).status).toBe(401);
+        }
+        expect(observer.decisions.map((event) => event.path)).toEqual(['/studies', '/studies']);
+        expect(shown([observer.decisions, logger.lines])).not.toContain(SECRET);
+      } finally {
+        await close();
+      }
+    },
+  );
+});
 
 describe('Events', () => {
   it('never hold a signature, a body, a query or a key', async () => {
@@ -46,8 +82,9 @@ describe('Events', () => {
         text,
         fc.constantFrom('v1', 'v2', 'v1,v2'),
         tampering,
-        async (path, query, body, signVersions, tamper) => {
-          const url = `/${path.replace(/^\/+/, '')}?token=${SECRET}${encodeURIComponent(query)}`;
+        fc.constantFrom('?', '#'),
+        async (path, query, body, signVersions, tamper, mark) => {
+          const url = `/${path.replace(/^\/+/, '')}${mark}token=${SECRET}${encodeURIComponent(query)}`;
           const request = { method: 'POST', url, body: `${SECRET}${body}` };
           const headers = await signer.signRequest(request, { signVersions });
           const signatures = Object.values(headers).flatMap((value) => /:([^;]+);?$/.exec(value)?.[1] ?? []);

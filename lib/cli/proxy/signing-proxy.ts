@@ -189,7 +189,7 @@ export class SigningProxy {
       startedAt: Date.now(),
       begun: performance.now(),
       signal: gone.signal,
-      subject: requestSubject(request.method ?? '', withoutQuery(request.url ?? '')),
+      subject: requestSubject(request.method ?? '', request.url ?? ''),
       page: {},
     };
     try {
@@ -485,10 +485,6 @@ function writeHead(
 ): void {
   const sent = page.allowed === undefined ? headers : forAllowedPage(page.allowed, headers);
   response.writeHead(statusCode ?? 502, statusMessage, sent.flat());
-}
-
-function withoutQuery(target: string): string {
-  return target.split('?', 1)[0] ?? '';
 }
 
 function line(subject: string, status: number, begun: number, note?: string): string {
