@@ -11,6 +11,7 @@ interface GraphqlContext {
 
 interface GraphqlInfo {
   readonly operation?: { readonly operation?: unknown };
+  readonly variableValues?: unknown;
 }
 
 /**
@@ -31,6 +32,25 @@ export function graphqlRequests(context: ExecutionContext): object[] {
     ownProperty(reply, 'request'),
   ];
   return candidates.filter(isObject).filter((candidate) => !isUpgrade(candidate));
+}
+
+/** Handlers of which it was told that they are refused, for each run of an operation. */
+const TOLD = new WeakMap<object, Set<unknown>>();
+
+/**
+ * Whether it was told before that the handler is refused to this run of a GraphQL operation, which may name one field
+ * many times. It counts as told from now on.
+ */
+export function isToldBefore(context: ExecutionContext): boolean {
+  if (context.getType<string>() !== 'graphql') return false;
+  // Servers make the variables anew for each run, while they keep parsed operations and contexts for several.
+  const run = ownProperty(context.getArgs<unknown[]>().at(-1) as GraphqlInfo | undefined, 'variableValues');
+  if (!isObject(run)) return false;
+  const handlers = TOLD.get(run) ?? new Set();
+  TOLD.set(run, handlers);
+  const told = handlers.has(context.getHandler());
+  handlers.add(context.getHandler());
+  return told;
 }
 
 function isObject(candidate: unknown): candidate is object {

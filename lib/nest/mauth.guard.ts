@@ -16,7 +16,7 @@ import { type AccessPolicy } from './access-policy.js';
 import { answerFor, type MAuthInboundFailure, type InboundOutcome } from '../http/refusals.js';
 import { mauthGuard, type ApplicationGuard } from './application-guard.js';
 import { nodeResponse } from '../http/request-pair.js';
-import { graphqlRequests } from './graphql-requests.js';
+import { graphqlRequests, isToldBefore } from './graphql-requests.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './tokens.js';
 import {
@@ -164,6 +164,8 @@ export class MAuthGuard implements CanActivate {
 
   /** Where nothing was asked to authenticate the call, and so nothing has told of it. */
   #unasked(context: ExecutionContext): MAuthUnsupportedContextException {
+    const refusal = new MAuthUnsupportedContextException(context.getType<string>());
+    if (isToldBefore(context)) return refusal;
     this.authenticator.events.authenticated({
       outcome: 'inauthentic',
       code: 'unsupported_context',
@@ -172,12 +174,14 @@ export class MAuthGuard implements CanActivate {
       handler: placeOf(context),
       durationMs: 0,
     });
-    return this.#unsupported(context);
+    return this.#unsupported(context, refusal);
   }
 
-  #unsupported(context: ExecutionContext): MAuthUnsupportedContextException {
+  #unsupported(
+    context: ExecutionContext,
+    refusal = new MAuthUnsupportedContextException(context.getType<string>()),
+  ): MAuthUnsupportedContextException {
     const type = context.getType<string>();
-    const refusal = new MAuthUnsupportedContextException(type);
     this.settings.logger.warn(
       `MAuth refused a call of type ${type} at ${placeOf(context)}: unsupported_context. ${refusal.message}`,
     );
@@ -188,6 +192,8 @@ export class MAuthGuard implements CanActivate {
     const { appUuid, protocolVersion } = identity;
     const incoming = this.authenticator.requests.find(request);
     const code = 'app_not_allowed';
+    const failure = { authentic: true, status: 403, code } as const;
+    if (isToldBefore(context)) return failure;
     this.authenticator.decided({
       outcome: 'forbidden',
       code,
@@ -199,7 +205,7 @@ export class MAuthGuard implements CanActivate {
       handler: placeOf(context),
       durationMs: incoming?.durationMs ?? 0,
     });
-    return { authentic: true, status: 403, code };
+    return failure;
   }
 }
 

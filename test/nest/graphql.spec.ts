@@ -2,6 +2,7 @@ import crypto from 'node:crypto';
 import { type Type } from '@nestjs/common';
 import { Query, Resolver } from '@nestjs/graphql';
 import { AppUuid, RequiresMAuth } from '../../lib/index.js';
+import { RecordedEvents } from '../support/recorded-events.js';
 import { exampleInPage, runExample } from '../support/examples.js';
 import { caller } from '../support/inbound-app.js';
 import { ran, overSocket, startGraphqlApp, type GraphqlApp } from '../support/graphql-app.js';
@@ -227,6 +228,32 @@ describe.each(PLATFORMS)('GraphQL with Apollo on %s', (_, createAdapter) => {
       data: { study: { owner: caller.appUuid } },
     });
     expectUnauthenticated(await unsigned({ query: '{ whoAmI }' }));
+  });
+
+  it('tells once of a handler that is refused to an operation, however many aliases name it', async () => {
+    const observer = new RecordedEvents();
+    const { port, witness } = await start({ protect: 'routes', mauth: { observers: [observer] } });
+    const aliases = (field: string) =>
+      `{ ${Array.from({ length: 100 }, (__, i) => `a${i}: ${field}`).join(' ')} }`;
+    const lines = () =>
+      witness.logger.lines.filter(({ message }) => /app_not_allowed|unsupported_context/.test(message));
+    for (const times of [1, 2]) {
+      const { errors } = await signed({ query: aliases('forOthers') });
+      expect(errors?.map(({ extensions }) => extensions.code)).toContain('FORBIDDEN');
+      expect(observer.decisions.filter(({ outcome }) => outcome === 'forbidden')).toHaveLength(times);
+      expect(lines()).toHaveLength(times);
+    }
+    const unnamed = () =>
+      witness.logger.lines.filter(({ message }) => message.includes('(not_authenticated)'));
+    await signed({ query: aliases('openCaller') });
+    expect(unnamed()).toHaveLength(1);
+    observer.forget();
+    witness.logger.lines.length = 0;
+    for (const times of [1, 2]) {
+      expect(await overSocket(port, aliases('whoAmI'))).toContain('@Public()');
+      expect(observer.decisions.map(({ code }) => code)).toEqual(Array(times).fill('unsupported_context'));
+      expect(lines()).toHaveLength(times);
+    }
   });
 
   describe('over a socket', () => {
