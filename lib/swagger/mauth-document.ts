@@ -5,9 +5,8 @@ import { type HandlerPlace } from '../nest/access-policy.js';
 import { handlerProtection, strictest, type HandlerProtection } from '../nest/handler-protection.js';
 import { type InboundAuthenticator } from '../nest/inbound-authenticator.js';
 import { type MAuthProtection } from '../nest/module-options.js';
-import { type NestCore } from '../nest/nest-core.js';
 import { RouteMap } from '../nest/route-map.js';
-import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_NEST, MAUTH_PROTECT } from '../nest/tokens.js';
+import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_PROTECT } from '../nest/tokens.js';
 import { ownProperty } from '../protocol/own-properties.js';
 import { asksForSignature, MAUTH_SCHEMES, signed, type SecurityRequirement } from './mauth-security.js';
 import { documentWithPlaces, type Operation, type PlacedOperation } from './operation-places.js';
@@ -38,11 +37,16 @@ export function createMAuthDocument(
   config: Omit<OpenAPIObject, 'paths'>,
   options: SwaggerDocumentOptions = {},
 ): OpenAPIObject {
-  const access = accessOf(app, options);
-  const { document, operations } = documentWithPlaces(access.places, () =>
-    SwaggerModule.createDocument(app, config, options),
-  );
-  for (const placed of operations) markOperation(placed, document.security, access);
+  const access = accessOf(app);
+  const make = (own: SwaggerDocumentOptions) =>
+    documentWithPlaces(access.places, () => SwaggerModule.createDocument(app, config, own));
+  const { document, operations } = make(options);
+  // The gate goes by whole paths, and some routes are excluded from the prefix: another document tells which.
+  const whole = ownProperty(options, 'ignoreGlobalPrefix')
+    ? make({ ...options, ignoreGlobalPrefix: false }).operations
+    : operations;
+  for (const placed of operations)
+    markOperation(placed, routedPath(placed, whole), document.security, access);
   document.components = {
     ...document.components,
     securitySchemes: { ...MAUTH_SCHEMES, ...document.components?.securitySchemes },
@@ -55,14 +59,12 @@ interface Access {
   protectionOf(place: HandlerPlace, path: string): HandlerProtection;
 }
 
-function accessOf(app: INestApplication, options: SwaggerDocumentOptions): Access {
+function accessOf(app: INestApplication): Access {
   const inbound = provided<InboundAuthenticator>(app, MAUTH_INBOUND_AUTHENTICATOR);
   const protect = provided<MAuthProtection>(app, MAUTH_PROTECT);
-  const { config } = provided<NestCore>(app, MAUTH_NEST);
-  const prefix = ownProperty(options, 'ignoreGlobalPrefix') ? trimmed(config.getGlobalPrefix()) : '';
   return {
     places: provided<RouteMap>(app, RouteMap).places,
-    protectionOf: (place, path) => handlerProtection(inbound, protect, place, prefix + path),
+    protectionOf: (place, path) => handlerProtection(inbound, protect, place, path),
   };
 }
 
@@ -78,14 +80,24 @@ function provided<T>(app: INestApplication, token: symbol | typeof RouteMap): T 
   }
 }
 
-/** With a leading slash and without a trailing one; empty where there is none. */
-function trimmed(prefix: string): string {
-  const inner = prefix.replace(/^\/+|\/+$/g, '');
-  return inner && `/${inner}`;
+/** The path that requests have, which may be longer than that of the document. */
+function routedPath({ method, path, places }: PlacedOperation, whole: readonly PlacedOperation[]): string {
+  const end = path.replace(/\/$/, '');
+  const candidates = whole.filter(
+    (one) =>
+      one.method === method &&
+      one.path.endsWith(end) &&
+      one.places.length === places.length &&
+      one.places.every((place) => places.includes(place)),
+  );
+  const [first, ...others] = candidates.map((one) => one.path);
+  // A handler may have several routes; the shortest is the one without anything else in front.
+  return others.reduce((short, other) => (other.length < short.length ? other : short), first ?? path);
 }
 
 function markOperation(
-  { operation, path, places }: PlacedOperation,
+  { operation, places }: PlacedOperation,
+  path: string,
   general: readonly SecurityRequirement[] | undefined,
   access: Access,
 ): void {

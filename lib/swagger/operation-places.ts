@@ -11,6 +11,7 @@ export type Operation = NonNullable<PathItem['get']>;
 /** An operation, where it stands, and the handlers that may be behind it. */
 export interface PlacedOperation {
   readonly operation: Operation;
+  readonly method: string;
   /** As in the document. */
   readonly path: string;
   /** One, but where controllers share a handler whose `@ApiOperation()` names its own security. */
@@ -41,14 +42,14 @@ export function documentWithPlaces<Document extends OpenAPIObject>(
   } finally {
     for (const restore of undo) restore();
   }
-  const operations = operationsOf(document).map(({ operation, path }): PlacedOperation => {
+  const operations = operationsOf(document).map(({ operation, method, path }): PlacedOperation => {
     const marks = takeMarks(operation);
     const fitting = places.filter(
       ({ controller, handler }) =>
         marks.has(`${HANDLER_MARK}${handlers.indexOf(handler)}`) &&
         (marks.size === 1 || marks.has(`${CLASS_MARK}${classes.indexOf(controller)}`)),
     );
-    return { operation, path, places: fitting };
+    return { operation, method, path, places: fitting };
   });
   return { document, operations };
 }
@@ -102,12 +103,12 @@ function hasClassMark(marks: ReadonlySet<string>): boolean {
   return [...marks].some((name) => name.startsWith(CLASS_MARK));
 }
 
-function operationsOf(document: OpenAPIObject): { operation: Operation; path: string }[] {
+function operationsOf(document: OpenAPIObject): Omit<PlacedOperation, 'places'>[] {
   const { webhooks = {} } = document as { webhooks?: OpenAPIObject['paths'] };
   return [...Object.entries(document.paths), ...Object.entries(webhooks)].flatMap(([path, item]) =>
-    Object.values(item as Readonly<Record<string, unknown>>)
-      .filter(isOperation)
-      .map((operation) => ({ operation, path })),
+    Object.entries(item as Readonly<Record<string, unknown>>).flatMap(([method, operation]) =>
+      isOperation(operation) ? [{ operation, method, path }] : [],
+    ),
   );
 }
 

@@ -63,6 +63,27 @@ describe.each(PLATFORMS)('Document and guard on %s', (_name, createAdapter) => {
   });
 });
 
+describe.each(PLATFORMS)('A document without the global prefix, on %s', (_name, createAdapter) => {
+  it.each(VARIANTS)(
+    "says the same of each operation (protect: '%s', versions by %s)",
+    async (protect, versioning) => {
+      const [whole, short] = [
+        await startStudyApp(createAdapter, protect, versioning),
+        await startStudyApp(createAdapter, protect, versioning, { ignoreGlobalPrefix: true }),
+      ];
+      await Promise.all([whole.close(), short.close()]);
+      const said = ({ document }: StudyApp) =>
+        operationsOf(document).map(({ method, path, security, statuses }) => ({
+          route: `${method} ${path.replace(/^\/api(?=\/|$)/, '') || '/'}`,
+          security,
+          statuses,
+        }));
+      expect(said(short)).toEqual(said(whole));
+      expect(operationsOf(whole.document)).not.toEqual(operationsOf(short.document));
+    },
+  );
+});
+
 /** In a document that has no versions in its paths. */
 function versionOf(path: string): string {
   return /\/versioned\/(maybe|apps)$/.test(path) ? '2' : '1';
