@@ -55,9 +55,12 @@ describe.each(PLATFORM_NAMES)('An app that the MAuth service refuses, on %s', (p
 
     it('leaves the service alone for a while, and is served soon after it was registered', async () => {
       await start({ keys: { cooldownSeconds: 1 } });
+      const begun = performance.now();
       for (let time = 0; time < 20; time++) expect((await ask()).status).toBe(503);
-      // Three apps, none of them asked about twice.
-      expect(asked()).toBe(3);
+      // Three apps, none of them asked about twice within a second, which is jittered, and which may pass meanwhile.
+      const cooldowns = Math.floor((performance.now() - begun) / 500);
+      expect(asked()).toBeGreaterThanOrEqual(3);
+      expect(asked()).toBeLessThanOrEqual(3 + cooldowns);
       expect(new Set(app.codes().filter(Boolean))).toEqual(new Set(['own_app_refused']));
       mauth.register(service);
       const registeredAt = performance.now();
