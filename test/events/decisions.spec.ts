@@ -13,7 +13,7 @@ import {
   type MAuthOptions,
 } from '../../lib/index.js';
 import { FakeMAuthService } from '../../lib/testing/index.js';
-import { APPLICATIONS } from '../support/applications.js';
+import { APPLICATIONS, type ApplicationKind } from '../support/applications.js';
 import { Caller, send } from '../support/caller.js';
 import { caller, service, type ServedApp } from '../support/inbound-app.js';
 import { RecordedEvents } from '../support/recorded-events.js';
@@ -40,6 +40,16 @@ const v2By = (app: typeof caller, signed: { body?: Buffer; path?: string }, time
     { method: 'POST', url: '/receive', ...signed },
     { time },
   );
+
+/** What a store may do instead of an answer. */
+const FAULTS = {
+  throws: () => {
+    throw new Error('redis://:secret@redis is down');
+  },
+  rejects: () => Promise.reject(new Error('redis://:secret@redis is down')),
+  'never answers': () => new Promise(() => undefined),
+  'gives nonsense': () => 'OK',
+};
 
 /** Each way in which a request can be decided about. */
 const DECISIONS: readonly (readonly [string, Decision])[] = [
@@ -179,6 +189,20 @@ const DECISIONS: readonly (readonly [string, Decision])[] = [
       event: { outcome: 'inauthentic', code: 'replayed', ...APP },
     },
   ],
+  ...(['throws', 'rejects', 'never answers', 'gives nonsense'] as const).map(
+    (way): readonly [string, Decision] => [
+      `a store of replays that ${way}`,
+      {
+        options: {
+          replayProtection: { store: { remember: FAULTS[way] as never } },
+          v2OnlyAuthenticate: true,
+        },
+        send: ({ port }) => sendSigned({ port, body: BODY, headers: JSON_TYPE }, 'v2'),
+        status: 503,
+        event: { outcome: 'undecided', code: 'replay_store_unavailable', ...APP, protocolVersion: 2 },
+      },
+    ],
+  ),
   [
     'a body that is too large',
     {
@@ -244,6 +268,27 @@ describe.each(APPLICATIONS)('%s', (_, kind) => {
       { outcome: 'undecided', code: 'service_unavailable', ...APP },
     ]);
     expect(observer.decisions.map(({ detail }) => detail)).toEqual([undefined, undefined, undefined]);
+  });
+});
+
+describe('Two applications in one process', () => {
+  it('tell their own observers alone', async () => {
+    const observers = [new RecordedEvents(), new RecordedEvents()];
+    const apps: ServedApp[] = [];
+    try {
+      const kinds = [APPLICATIONS[0]?.[1], APPLICATIONS[7]?.[1]] as ApplicationKind[];
+      for (const [index, kind] of kinds.entries())
+        apps.push(await kind.start({ options: { observers: [observers[index] as RecordedEvents] } }));
+      const [first, second] = apps as [ServedApp, ServedApp];
+      await sendSigned({ port: first.port, body: BODY, headers: JSON_TYPE });
+      await sendBytes({ port: second.port, body: BODY, headers: JSON_TYPE });
+    } finally {
+      for (const app of apps) await app.close();
+    }
+    expect(observers.map(({ decisions }) => decisions.map(({ outcome }) => outcome))).toEqual([
+      ['authentic'],
+      ['inauthentic'],
+    ]);
   });
 });
 
