@@ -93,48 +93,29 @@ const SHARE_OF_UNVERIFIED = 0.1;
 const MAX_ABSENCES = 10_000;
 
 /** No options at all: not even those that something in the process has written to `Object.prototype`. */
-const NO_OPTIONS = Object.create(null) as object;
+const NO_OPTIONS = Object.create(null) as Record<never, never>;
 
-/** Records of at most so many apps; the least recently used goes first. */
-class Records<Kind extends AppRecord> extends LRUCache<string, Kind> {
-  constructor(max: number) {
-    super(Object.assign(Object.create(null), { max }) as { max: number });
-  }
-
-  override get(appUuid: string): Kind | undefined {
-    return super.get(appUuid, NO_OPTIONS);
-  }
-
-  override peek(appUuid: string): Kind | undefined {
-    return super.peek(appUuid, NO_OPTIONS);
-  }
-
-  override has(appUuid: string): boolean {
-    return super.has(appUuid, NO_OPTIONS);
-  }
-
-  override set(appUuid: string, record: Kind): this {
-    return super.set(appUuid, record, NO_OPTIONS);
-  }
+function records<Kind extends AppRecord>(max: number): LRUCache<string, Kind> {
+  return new LRUCache<string, Kind>(Object.assign(Object.create(null), { max }) as { max: number });
 }
 
 /** The records of all apps, and for how long they count. It asks no source. */
 export class KeyMemory {
   readonly #settings: Pick<MAuthSettings, 'now' | 'keys'>;
   /** Keys that have verified a signature, and those of apps that the options name. */
-  readonly #verified: Records<KeyRecord>;
+  readonly #verified: LRUCache<string, KeyRecord>;
   /**
    * All others. Any caller can name the UUIDs of registered apps and sign with junk, so these keys push out each other
    * and none of the verified ones.
    */
-  readonly #unverified: Records<KeyRecord>;
-  readonly #absences = new Records<AbsenceRecord>(MAX_ABSENCES);
+  readonly #unverified: LRUCache<string, KeyRecord>;
+  readonly #absences = records<AbsenceRecord>(MAX_ABSENCES);
 
   constructor(settings: Pick<MAuthSettings, 'now' | 'keys'>) {
     this.#settings = settings;
     const { maxEntries } = settings.keys;
-    this.#verified = new Records(maxEntries);
-    this.#unverified = new Records(maxEntries);
+    this.#verified = records(maxEntries);
+    this.#unverified = records(maxEntries);
   }
 
   /** How many keys there are. */
@@ -149,22 +130,26 @@ export class KeyMemory {
   }
 
   has(appUuid: string): boolean {
-    return this.isVerified(appUuid) || this.#unverified.has(appUuid);
+    return this.isVerified(appUuid) || this.#unverified.has(appUuid, NO_OPTIONS);
   }
 
   /** Whether a key of the app has verified a signature, or the options name the app. */
   isVerified(appUuid: string): boolean {
-    return this.#verified.has(appUuid);
+    return this.#verified.has(appUuid, NO_OPTIONS);
   }
 
   /** The record of the app; keeps a key from being the next to make room. */
   use(appUuid: string): AppRecord | undefined {
-    return this.#verified.get(appUuid) ?? this.#unverified.get(appUuid) ?? this.#absences.get(appUuid);
+    return (
+      this.#verified.get(appUuid, NO_OPTIONS) ??
+      this.#unverified.get(appUuid, NO_OPTIONS) ??
+      this.#absences.get(appUuid, NO_OPTIONS)
+    );
   }
 
   /** The key of the app, also one past its lifetime. */
   peek(appUuid: string): KeyRecord | undefined {
-    return this.#verified.peek(appUuid) ?? this.#unverified.peek(appUuid);
+    return this.#verified.peek(appUuid, NO_OPTIONS) ?? this.#unverified.peek(appUuid, NO_OPTIONS);
   }
 
   /** The state of a record now. Written so that a clock that answers NaN makes every key expired. */
@@ -183,11 +168,11 @@ export class KeyMemory {
 
   /** A key of the app has verified a signature. */
   noteVerified(appUuid: string): void {
-    if (this.#verified.has(appUuid)) return;
-    const key = this.#unverified.peek(appUuid);
+    if (this.#verified.has(appUuid, NO_OPTIONS)) return;
+    const key = this.#unverified.peek(appUuid, NO_OPTIONS);
     if (!key) return;
     this.#unverified.delete(appUuid);
-    this.#verified.set(appUuid, key);
+    this.#verified.set(appUuid, key, NO_OPTIONS);
     this.#makeRoom();
   }
 
@@ -198,7 +183,7 @@ export class KeyMemory {
     const key = before?.key.equals(found.key) ? before.key : found.key;
     const admitted = new KeyRecord({ ...found, key }, before?.newerAsked);
     const keys = isNamed || this.isVerified(appUuid) ? this.#verified : this.#unverified;
-    keys.set(appUuid, admitted);
+    keys.set(appUuid, admitted, NO_OPTIONS);
     this.#makeRoom();
     this.#absences.delete(appUuid);
     return admitted;
@@ -208,14 +193,15 @@ export class KeyMemory {
   noteAbsence(appUuid: string): void {
     this.#forgetKey(appUuid);
     const { now, keys } = this.#settings;
-    this.#absences.set(appUuid, new AbsenceRecord(new Cooldown(now, keys.negativeSeconds * 1000)));
+    const absence = new AbsenceRecord(new Cooldown(now, keys.negativeSeconds * 1000));
+    this.#absences.set(appUuid, absence, NO_OPTIONS);
   }
 
   /** A look-up failed, so the app is left alone for a while. */
   noteFailure(appUuid: string, error: Error): void {
     const cached = this.peek(appUuid);
     if (cached) cached.failure = { cooldown: this.#cooldown(), error };
-    else this.#absences.set(appUuid, new AbsenceRecord(this.#cooldown(), error));
+    else this.#absences.set(appUuid, new AbsenceRecord(this.#cooldown(), error), NO_OPTIONS);
   }
 
   /** A newer key is asked for. */
