@@ -7,6 +7,11 @@ import { Child } from '../processes/child.mjs';
 
 export const title = 'Start-up';
 
+/** What the figures are to be compared with; it cannot be measured any more. */
+const BEFORE =
+  'Before the build was bundled, in November 2026: `nestjs-mauth` 82 ms (CommonJS) and 130 ms (ES modules) beyond Nest ' +
+  'and axios; `nestjs-mauth/lambda` 72 and 126 ms; 1,134 files and 5.3 MB unpacked, where there are 76 and 1.2 MB now.';
+
 export default async function startUp({ isQuick }) {
   const rows = [];
   for (const format of ['ES modules', 'CommonJS']) {
@@ -50,6 +55,7 @@ export default async function startUp({ isQuick }) {
       target('mauth --version, beside node -e 0', version.ratio, { atMost: 1.5, unit: ' ×' }),
       target('mauth sign, beside node -e 0', sign.ratio, { atMost: 3, unit: ' ×' }),
     ],
+    notes: [BEFORE],
     tables: [
       {
         title: 'Added by the package, where Nest and axios are loaded already',
