@@ -278,7 +278,7 @@ describe('Two applications in one process', () => {
     try {
       const kinds = [APPLICATIONS[0]?.[1], APPLICATIONS[7]?.[1]] as ApplicationKind[];
       for (const [index, kind] of kinds.entries())
-        apps.push(await kind.start({ options: { observers: [observers[index] as RecordedEvents] } }));
+        apps.push(await kind.start({ options: { observers: [observers[index]] } }));
       const [first, second] = apps as [ServedApp, ServedApp];
       await sendSigned({ port: first.port, body: BODY, headers: JSON_TYPE });
       await sendBytes({ port: second.port, body: BODY, headers: JSON_TYPE });
