@@ -49,7 +49,7 @@ export type MAuthUndecidedCode =
 /** A closed list: a switch over it can be exhaustive. */
 export type MAuthFailureCode = MAuthInauthenticCode | MAuthUndecidedCode;
 
-/** 401: inauthentic. 503: could not be decided. */
+/** A message that is not taken for authentic. */
 export interface MAuthFailure {
   readonly authentic: false;
   /** 401: inauthentic. 503: it could not be decided. */

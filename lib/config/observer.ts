@@ -76,7 +76,7 @@ export interface MAuthKeyFetchedEvent {
 export interface MAuthObserver {
   /** Once for each request and response that was to be authenticated; only `forbidden` may follow an `authentic`. */
   authenticated?(event: MAuthAuthenticatedEvent): void | Promise<void>;
-  /** Once for each request and response that was signed; once more for each attempt and redirect. */
+  /** Once for each signing: attempts and redirects of one request are signed anew. */
   signed?(event: MAuthSignedEvent): void | Promise<void>;
   /** Once for each attempt to get a public key. */
   keyFetched?(event: MAuthKeyFetchedEvent): void | Promise<void>;

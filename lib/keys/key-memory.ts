@@ -95,6 +95,7 @@ const MAX_ABSENCES = 10_000;
 /** No options at all: not even those that something in the process has written to `Object.prototype`. */
 const NO_OPTIONS = Object.create(null) as Record<never, never>;
 
+/** At most so many; the least recently used goes first. */
 function records<Kind extends AppRecord>(max: number): LRUCache<string, Kind> {
   return new LRUCache<string, Kind>(Object.assign(Object.create(null), { max }) as { max: number });
 }

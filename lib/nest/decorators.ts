@@ -7,7 +7,7 @@ import { getMAuthIdentity } from '../http/identity.js';
 import { originalTarget, nodeRequest } from '../http/request-pair.js';
 import { ownProperties, ownProperty } from '../protocol/own-properties.js';
 import { addAccess, recordGuard, recordSigning, type RequiresMAuthOptions } from './access-policy.js';
-import { graphqlRequests, isToldBefore } from './graphql-requests.js';
+import { graphqlRequests, isRefusalTold } from './graphql-requests.js';
 import { MAuthUnauthorizedException } from './mauth.exceptions.js';
 import { MAuthGuard } from './mauth.guard.js';
 
@@ -145,7 +145,7 @@ const callerParameter: (wanted: WantedOfCaller) => ParameterDecorator = createPa
     const { property, optional } = ownProperties(wanted);
     if (identity) return property ? identity[property] : identity;
     if (optional) return undefined;
-    if (!isToldBefore(context))
+    if (!isRefusalTold(context))
       requestsOf(context).forEach((request) => reportUnprotected(context, nodeRequest(request)));
     throw new MAuthUnauthorizedException();
   },

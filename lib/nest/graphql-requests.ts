@@ -41,7 +41,7 @@ const TOLD = new WeakMap<object, Set<unknown>>();
  * Whether it was told before that the handler is refused to this run of a GraphQL operation, which may name one field
  * many times. It counts as told from now on.
  */
-export function isToldBefore(context: ExecutionContext): boolean {
+export function isRefusalTold(context: ExecutionContext): boolean {
   if (context.getType<string>() !== 'graphql') return false;
   // Servers make the variables anew for each run, while they keep parsed operations and contexts for several.
   const run = ownProperty(context.getArgs<unknown[]>().at(-1) as GraphqlInfo | undefined, 'variableValues');

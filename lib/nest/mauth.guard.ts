@@ -16,7 +16,7 @@ import { type AccessPolicy } from './access-policy.js';
 import { answerFor, type MAuthInboundFailure, type InboundOutcome } from '../http/refusals.js';
 import { mauthGuard, type ApplicationGuard } from './application-guard.js';
 import { nodeResponse } from '../http/request-pair.js';
-import { graphqlRequests, isToldBefore } from './graphql-requests.js';
+import { graphqlRequests, isRefusalTold } from './graphql-requests.js';
 import { type InboundAuthenticator } from './inbound-authenticator.js';
 import { MAUTH_INBOUND_AUTHENTICATOR, MAUTH_SETTINGS } from './tokens.js';
 import {
@@ -165,7 +165,7 @@ export class MAuthGuard implements CanActivate {
   /** Where nothing was asked to authenticate the call, and so nothing has told of it. */
   #unasked(context: ExecutionContext): MAuthUnsupportedContextException {
     const refusal = new MAuthUnsupportedContextException(context.getType<string>());
-    if (isToldBefore(context)) return refusal;
+    if (isRefusalTold(context)) return refusal;
     this.authenticator.events.authenticated({
       outcome: 'inauthentic',
       code: 'unsupported_context',
@@ -193,7 +193,7 @@ export class MAuthGuard implements CanActivate {
     const incoming = this.authenticator.requests.find(request);
     const code = 'app_not_allowed';
     const failure = { authentic: true, status: 403, code } as const;
-    if (isToldBefore(context)) return failure;
+    if (isRefusalTold(context)) return failure;
     this.authenticator.decided({
       outcome: 'forbidden',
       code,

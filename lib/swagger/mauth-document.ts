@@ -42,9 +42,8 @@ export function createMAuthDocument(
     documentWithPlaces(access.places, () => SwaggerModule.createDocument(app, config, own));
   const { document, operations } = make(options);
   // The gate goes by whole paths, and some routes are excluded from the prefix: another document tells which.
-  const whole = ownProperty(options, 'ignoreGlobalPrefix')
-    ? make({ ...options, ignoreGlobalPrefix: false }).operations
-    : operations;
+  const isShort = ownProperty(options, 'ignoreGlobalPrefix') === true;
+  const whole = isShort ? make({ ...options, ignoreGlobalPrefix: false }).operations : [];
   for (const placed of operations)
     markOperation(placed, routedPath(placed, whole), document.security, access);
   document.components = {
@@ -80,19 +79,20 @@ function provided<T>(app: INestApplication, token: symbol | typeof RouteMap): T 
   }
 }
 
-/** The path that requests have, which may be longer than that of the document. */
+/**
+ * The path that requests have.
+ *
+ * @param whole the same operations with their whole paths, where those of the document are shorter
+ */
 function routedPath({ method, path, places }: PlacedOperation, whole: readonly PlacedOperation[]): string {
   const end = path.replace(/\/$/, '');
-  const candidates = whole.filter(
-    (one) =>
-      one.method === method &&
-      one.path.endsWith(end) &&
-      one.places.length === places.length &&
-      one.places.every((place) => places.includes(place)),
-  );
-  const [first, ...others] = candidates.map((one) => one.path);
-  // A handler may have several routes; the shortest is the one without anything else in front.
-  return others.reduce((short, other) => (other.length < short.length ? other : short), first ?? path);
+  const candidates = whole
+    .filter((one) => one.method === method && one.path.endsWith(end))
+    .filter((one) => one.places.every((place) => places.includes(place)))
+    .map((one) => one.path);
+  // A handler may have several routes; the shortest has nothing but the prefix in front.
+  const [shortest = path] = candidates.sort((one, other) => one.length - other.length);
+  return shortest;
 }
 
 function markOperation(

@@ -17,7 +17,7 @@ const [, quickStart = ''] =
 const asyncModule =
   "MAuthModule.forRootAsync({ protect: 'routes', useFactory: () => ({ ...mauthOptionsFromEnv(), http }) });";
 /** What README says to install besides the package itself. */
-const [, packages = ''] = /^npm install nestjs-mauth (.*?) +# Nest 11$/m.exec(readme) ?? [];
+const [, packages = ''] = /With Nest 11:\n\n```sh\nnpm install nestjs-mauth (.*)\n/.exec(readme) ?? [];
 
 /** A controller of the application's own, as a unit test of it imports it. */
 const CONTROLLER = `

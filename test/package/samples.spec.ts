@@ -259,6 +259,38 @@ describe('The samples, from the tarball', () => {
     await running.line(/name: 'mauth\.key_fetch'/);
   });
 
+  it.each(SAMPLES.filter((sample) => !sample.includes('testing')))(
+    '%s: what its README says to type gives what it says',
+    async (sample) => {
+      const ports = [String(await freePort()), String(await freePort())] as const;
+      const isPair = sample.includes('two-instances');
+      const pair = { PORT: ports[0], SECOND_PORT: ports[1], REDIS_PORT: String(await freePort()) };
+      const running = start(
+        sample,
+        isPair ? pair : { PORT: ports[0], NODE_ENV: 'production' },
+        isPair ? 2 : 1,
+      );
+      await running.urls();
+      const variables = running.lines.find((line) => line.startsWith('export ')) as string;
+      const text = readFileSync(join(root, 'sample', sample, 'README.md'), 'utf8');
+      const [, commands = ''] = /another terminal, then[^]*?```sh\n([^]*?)```/.exec(text) ?? [];
+      const lines = commands
+        .replace(/3000|3001/g, ports[0])
+        .replaceAll('3002', ports[1])
+        .trim()
+        .split('\n');
+      expect(lines.length).toBeGreaterThan(1);
+      for (const line of lines) {
+        const [command = '', note = ''] = line.split(/ +# /);
+        const inFolder = `cd ${sample} && ${variables} && export PATH=${consumer.folder}/node_modules/.bin:$PATH`;
+        const printed = consumer.shell(`exec 2>&1; ${inFolder} && ${command}`);
+        const [status] = /^\d{3}/.exec(note) ?? [];
+        if (status) expect([line, printed]).toEqual([line, expect.stringMatching(`HTTP/1.1 ${status}`)]);
+        else if (command.startsWith('npx mauth --')) expect(printed).toMatch(/HTTP\/1.1 20[01]/);
+      }
+    },
+  );
+
   it('09-testing: its own tests pass', () => {
     run('node', [join(consumer.folder, 'node_modules/jest/bin/jest.js')], {
       cwd: join(consumer.folder, '09-testing'),
